@@ -1,0 +1,2 @@
+//! The `strangelet` command.
+fn main() {}

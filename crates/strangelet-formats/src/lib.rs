@@ -1,0 +1,2 @@
+//! Files of others, taken apart into tables and put together again, byte for byte.
+#![forbid(unsafe_code)]
