@@ -157,7 +157,7 @@ impl Cells {
     /// Cells from little-endian bytes; an error where the bytes are no whole number of cells.
     pub fn from_le_bytes(scalar: Scalar, bytes: &[u8]) -> Result<Cells> {
         let w = scalar.width();
-        if bytes.len() % w != 0 {
+        if !bytes.len().is_multiple_of(w) {
             return Err(corruption(format!(
                 "{} bytes are no whole number of {} cells",
                 bytes.len(),
@@ -175,7 +175,7 @@ impl Cells {
     /// Cells from big-endian bytes (ROOT, FITS); an error where the bytes are no whole number of cells.
     pub fn from_be_bytes(scalar: Scalar, bytes: &[u8]) -> Result<Cells> {
         let w = scalar.width();
-        if bytes.len() % w != 0 {
+        if !bytes.len().is_multiple_of(w) {
             return Err(corruption(format!(
                 "{} bytes are no whole number of {} cells",
                 bytes.len(),

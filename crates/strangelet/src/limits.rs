@@ -2,8 +2,10 @@
 
 use crate::error::{Result, corruption};
 
-/// Most cells (or bytes) that one stream of one chunk may hold.
-pub const MAX_STREAM_CELLS: u64 = 1 << 31;
+/// Most bytes that the cells of one stream of one chunk may take: what a reader must be ready to hold.
+pub const MAX_STREAM_BYTES: u64 = 1 << 28;
+/// Most streams that a stream may be derived from, one after the other.
+pub const MAX_DERIVATIONS: usize = 64;
 /// Most bytes of an index that a reader will inflate.
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 /// Most jagged levels of a column.
@@ -25,9 +27,9 @@ pub fn reserve<T>(n: usize) -> Vec<T> {
     Vec::with_capacity(n.min(EAGER_CELLS))
 }
 
-/// `n` as a count of cells, or an error where no stream may be that long.
-pub fn cells(n: u64) -> Result<usize> {
-    if n > MAX_STREAM_CELLS {
+/// `n` cells of `width` bytes as a count, or an error where no stream may be that long.
+pub fn cells(n: u64, width: usize) -> Result<usize> {
+    if n.saturating_mul(width as u64) > MAX_STREAM_BYTES {
         return Err(corruption(format!("a stream of {n} cells is longer than any chunk may hold")));
     }
     Ok(n as usize)

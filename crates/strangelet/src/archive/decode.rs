@@ -1,0 +1,217 @@
+//! Container to tables: decodes streams on demand.
+
+use crate::codec::{Role, Shape};
+use crate::codecs;
+use crate::column::{Cells, Column, ColumnSchema, Scalar};
+use crate::dissect::{TableId, Tables};
+use crate::error::{Error, Result, corruption, unsupported, usage};
+use crate::format::index::{ChunkEntry, first_stream};
+use crate::format::{Index, Reader};
+use crate::limits;
+use crate::source::Source;
+use crate::table::TableSchema;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An open container, decoded on demand: one column of one chunk touches only its own payloads (and
+/// those that it is derived from).
+pub struct Archive<S: Source> {
+    reader: Reader<S>,
+    /// Numbers of the chunks of each table.
+    chunks: Vec<Vec<usize>>,
+}
+
+/// Column and level of a stream within a chunk.
+#[derive(Clone, Copy)]
+struct StreamRef<'a> {
+    schema: &'a ColumnSchema,
+    level: usize,
+}
+
+impl<'a> StreamRef<'a> {
+    fn of(table: &'a TableSchema, stream: usize) -> Result<StreamRef<'a>> {
+        let mut first = 0;
+        for schema in &table.columns {
+            let n = schema.levels() + 1;
+            if stream < first + n {
+                return Ok(StreamRef { schema, level: stream - first });
+            }
+            first += n;
+        }
+        Err(corruption(format!("table {}: there is no stream {stream}", table.name)))
+    }
+
+    fn scalar(&self) -> Scalar {
+        if self.level < self.schema.levels() { Scalar::U32 } else { self.schema.scalar }
+    }
+
+    /// What the stream holds.
+    fn role(&self) -> Role {
+        if self.level < self.schema.levels() { Role::Lengths } else { Role::Values(self.schema.meaning) }
+    }
+}
+
+type Memo = HashMap<usize, Arc<Cells>>;
+
+impl<S: Source> Archive<S> {
+    /// Opens a container and reads its index.
+    pub fn open(source: S) -> Result<Self> {
+        let reader = Reader::open(source)?;
+        let mut chunks = vec![Vec::new(); reader.index().tables.len()];
+        for (i, chunk) in reader.index().chunks.iter().enumerate() {
+            chunks[chunk.table].push(i);
+        }
+        Ok(Archive { reader, chunks })
+    }
+
+    /// The index.
+    pub fn index(&self) -> &Index {
+        self.reader.index()
+    }
+
+    /// The container below.
+    pub fn reader(&self) -> &Reader<S> {
+        &self.reader
+    }
+
+    /// The number of a table by name.
+    pub fn find(&self, table: &str) -> Result<TableId> {
+        let found = self.index().tables.iter().position(|t| t.name == table && !t.residue);
+        found.ok_or_else(|| usage(format!("there is no table {table}")))
+    }
+
+    /// The entry of a chunk in the index.
+    pub fn chunk_entry(&self, table: TableId, chunk: usize) -> Result<&ChunkEntry> {
+        let number = self.chunks.get(table).and_then(|c| c.get(chunk));
+        number
+            .and_then(|&n| self.index().chunks.get(n))
+            .ok_or_else(|| usage(format!("table {table} has no chunk {chunk}")))
+    }
+
+    /// Role of a stream within a chunk of a table, with its column's name.
+    pub fn stream_role(&self, table: TableId, stream: usize) -> Result<(&str, Role)> {
+        let r = StreamRef::of(self.schema(table)?, stream)?;
+        Ok((&r.schema.name, r.role()))
+    }
+
+    /// Decodes stream `i` of a chunk, and before it whatever it is derived from.
+    fn stream(
+        &self,
+        schema: &TableSchema,
+        entry: &ChunkEntry,
+        i: usize,
+        memo: &mut Memo,
+        depth: usize,
+    ) -> Result<Arc<Cells>> {
+        if depth > limits::MAX_DERIVATIONS {
+            return Err(corruption("streams derived from one another without end"));
+        }
+        if let Some(cells) = memo.get(&i) {
+            return Ok(cells.clone());
+        }
+        let r = StreamRef::of(schema, i)?;
+        let count = if r.level == 0 {
+            entry.events
+        } else {
+            let lengths = self.stream(schema, entry, i - 1, memo, depth + 1)?;
+            let Cells::W4(lengths) = &*lengths else { return Err(corruption("lengths of another width")) };
+            lengths.iter().map(|&n| n as u64).sum()
+        };
+        let inner = if r.level == r.schema.levels() { r.schema.inner_cells() } else { 1 };
+        let scalar = r.scalar();
+        let shape = Shape { scalar, count: limits::cells(count.saturating_mul(inner), scalar.width())? };
+        let stored = entry.streams.get(i).ok_or_else(|| corruption("a stream is missing"))?;
+        let codec =
+            codecs::by_id(stored.codec).ok_or_else(|| unsupported(format!("codec {}", stored.codec)))?;
+        let payload = self.reader.payload(&stored.place)?;
+        let mut needed = Vec::new();
+        let needs = if codec.derives() { codec.needs(&payload)? } else { Vec::new() };
+        for j in needs {
+            if j >= i {
+                return Err(corruption(format!(
+                    "stream {i} is derived from stream {j}, which is not before it"
+                )));
+            }
+            needed.push(self.stream(schema, entry, j, memo, depth + 1)?);
+        }
+        let needed: Vec<&Cells> = needed.iter().map(|c| &**c).collect();
+        let cells = codec.decode(&payload, shape, &needed)?;
+        if cells.len() != shape.count || cells.width() != shape.scalar.width() {
+            return Err(corruption(format!(
+                "codec {} gave {} cells, not {}",
+                codec.name(),
+                cells.len(),
+                shape.count
+            )));
+        }
+        let cells = Arc::new(cells);
+        memo.insert(i, cells.clone());
+        Ok(cells)
+    }
+
+    fn column(
+        &self,
+        schema: &TableSchema,
+        entry: &ChunkEntry,
+        column: usize,
+        memo: &mut Memo,
+    ) -> Result<Column> {
+        let c = schema.columns.get(column).ok_or_else(|| usage(format!("there is no column {column}")))?;
+        let first = first_stream(schema, column);
+        let mut lengths = Vec::new();
+        let named = |e: Error| e.within(format!("table {}, column {}", schema.name, c.name));
+        for level in 0..c.levels() {
+            match &*self.stream(schema, entry, first + level, memo, 0).map_err(named)? {
+                Cells::W4(v) => lengths.push(v.clone()),
+                _ => return Err(named(corruption("lengths of another width"))),
+            }
+        }
+        let values = self.stream(schema, entry, first + c.levels(), memo, 0).map_err(named)?;
+        memo.remove(&(first + c.levels()));
+        Ok(Column { lengths, values: Arc::try_unwrap(values).unwrap_or_else(|v| (*v).clone()) })
+    }
+}
+
+impl<S: Source> Tables for Archive<S> {
+    fn count(&self) -> usize {
+        self.index().tables.len()
+    }
+
+    fn schema(&self, table: TableId) -> Result<&TableSchema> {
+        self.index().tables.get(table).ok_or_else(|| corruption(format!("there is no table {table}")))
+    }
+
+    fn chunks(&self, table: TableId) -> Result<Vec<u64>> {
+        let numbers =
+            self.chunks.get(table).ok_or_else(|| corruption(format!("there is no table {table}")))?;
+        Ok(numbers.iter().map(|&n| self.index().chunks[n].events).collect())
+    }
+
+    fn read(&self, table: TableId, chunk: usize) -> Result<Vec<Column>> {
+        let schema = self.schema(table)?;
+        let entry = self.chunk_entry(table, chunk)?;
+        // Streams that others are derived from are decoded once and shared; the rest in parallel.
+        let mut shared = Memo::new();
+        for (i, s) in entry.streams.iter().enumerate() {
+            let codec = codecs::by_id(s.codec).ok_or_else(|| unsupported(format!("codec {}", s.codec)))?;
+            if !codec.derives() {
+                continue;
+            }
+            for j in codec.needs(&self.reader.payload(&s.place)?)? {
+                if j >= i {
+                    return Err(corruption(format!(
+                        "stream {i} is derived from stream {j}, which is not before it"
+                    )));
+                }
+                self.stream(schema, entry, j, &mut shared, 0)?;
+            }
+        }
+        let columns = 0..schema.columns.len();
+        columns.into_par_iter().map(|c| self.column(schema, entry, c, &mut shared.clone())).collect()
+    }
+
+    fn read_column(&self, table: TableId, chunk: usize, column: usize) -> Result<Column> {
+        self.column(self.schema(table)?, self.chunk_entry(table, chunk)?, column, &mut Memo::new())
+    }
+}

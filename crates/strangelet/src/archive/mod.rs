@@ -1,0 +1,141 @@
+//! A file in, a container out, and back: dissects, codes, verifies; decodes, assembles, checks.
+
+mod decode;
+mod encode;
+
+pub use decode::Archive;
+pub use encode::Encoder;
+
+use crate::codec::Level;
+use crate::dissect::{Context, FileFormat, Proofs, Tables};
+use crate::error::{Error, Result, corruption, unsupported};
+use crate::format::Original;
+use crate::source::{Compare, Source, SourceReader, Spool, Target};
+use std::io::{BufWriter, Read, Write};
+use xxhash_rust::xxh3::Xxh3;
+
+/// What became of a file.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The original.
+    pub original: Original,
+    /// Bytes of the container.
+    pub compressed: u64,
+    /// Name of the kind of file that took it apart.
+    pub format: &'static str,
+    /// Why more special kinds, which had claimed the file, did not keep it.
+    pub refused: Vec<String>,
+}
+
+/// Compresses a file into an empty spool and proves that it comes back.
+///
+/// `formats` are tried in order among those that recognise the file; the last must accept anything.
+/// A kind that fails, or whose container does not give the very same bytes, leaves no trace but
+/// its line in [`Report::refused`].
+pub fn compress(
+    source: &dyn Source,
+    formats: &[&dyn FileFormat],
+    level: Level,
+    new_spool: &mut dyn FnMut() -> Result<Spool>,
+) -> Result<(Spool, Report)> {
+    let original = checksum(source)?;
+    let mut refused = Vec::new();
+    for format in formats.iter().filter(|f| f.probe(source)) {
+        let proofs = Proofs::default();
+        let cx = Context { formats, proofs: &proofs, level };
+        let attempt = write(source, *format, &cx, original, new_spool()?).and_then(|spool| {
+            prove(&spool, source, *format, &cx)?;
+            Ok(spool)
+        });
+        match attempt {
+            Ok(spool) => {
+                let compressed = spool.len();
+                return Ok((spool, Report { original, compressed, format: format.name(), refused }));
+            }
+            Err(e) if e.kind() == crate::error::Kind::Io => return Err(e),
+            Err(e) => refused.push(format!("{}: {e}", format.name())),
+        }
+    }
+    Err(unsupported(format!("no kind of file takes it ({})", refused.join("; "))))
+}
+
+fn write(
+    source: &dyn Source,
+    format: &dyn FileFormat,
+    cx: &Context,
+    original: Original,
+    spool: Spool,
+) -> Result<Spool> {
+    let out = BufWriter::with_capacity(1 << 18, AppendTo(spool));
+    let mut encoder = Encoder::new(out, cx.level)?;
+    format.dissect(cx, source, &mut encoder)?;
+    let (out, _) = encoder.into_writer().finish(format.id(), original, &[])?;
+    Ok(out.into_inner().map_err(|e| Error::from(e.into_error()))?.0)
+}
+
+fn prove(container: &Spool, source: &dyn Source, format: &dyn FileFormat, cx: &Context) -> Result<()> {
+    let archive = Archive::open(container)?;
+    let mut compare = Compare::new(source);
+    format.assemble(cx, &archive, &mut compare)?;
+    compare.finish()
+}
+
+/// Restores the original of a container into a target, and checks what came out.
+///
+/// `T` must also be readable: its bytes are read again for the checksum.
+pub fn decompress<S: Source, T: Source + Target>(
+    archive: &Archive<S>,
+    formats: &[&dyn FileFormat],
+    target: &mut T,
+) -> Result<Original> {
+    let expected = archive.index().original;
+    let proofs = Proofs::default();
+    let cx = Context { formats, proofs: &proofs, level: Level::Fast };
+    let id = archive.index().format;
+    let format =
+        cx.format(id).ok_or_else(|| unsupported(format!("file format {id} is not known to this build")))?;
+    format.assemble(&cx, archive, target)?;
+    let found = checksum(target)?;
+    if found != expected {
+        return Err(corruption("the restored bytes have another checksum than the original"));
+    }
+    Ok(found)
+}
+
+/// Reads every payload of a container against its checksum and decodes every column.
+pub fn check_payloads<S: Source>(archive: &Archive<S>) -> Result<()> {
+    for table in 0..archive.count() {
+        for chunk in 0..archive.chunks(table)?.len() {
+            archive.read(table, chunk)?;
+        }
+    }
+    (0..archive.index().bundles.len()).try_for_each(|b| archive.reader().bundle(b).map(drop))
+}
+
+/// Length and checksums of a source.
+pub fn checksum(source: &dyn Source) -> Result<Original> {
+    let mut reader = SourceReader::new(source);
+    let mut buf = vec![0; 1 << 20];
+    let (mut xxh3, mut adler, mut len) = (Xxh3::new(), simd_adler32::Adler32::new(), 0);
+    loop {
+        let n = reader.read(&mut buf)?;
+        if n == 0 {
+            return Ok(Original { len, xxh3: xxh3.digest128(), adler32: adler.finish() });
+        }
+        xxh3.update(&buf[..n]);
+        adler.write(&buf[..n]);
+        len += n as u64;
+    }
+}
+
+struct AppendTo(Spool);
+
+impl Write for AppendTo {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.append(buf).map_err(|e| std::io::Error::other(e.to_string()))?;
+        Ok(buf.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

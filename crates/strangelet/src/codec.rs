@@ -1,0 +1,86 @@
+//! The codec seam: one way to turn a stream of cells into a payload and back.
+
+use crate::column::{Cells, Meaning, Scalar};
+use crate::error::Result;
+
+/// How much time the writer may take for smaller payloads. Any reader reads all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Quick both ways.
+    Fast,
+    /// The usual: strong models that are cheap to run.
+    Balanced,
+    /// The smallest.
+    Max,
+}
+
+impl Level {
+    /// All levels with their names on the command line.
+    pub const ALL: [(Level, &'static str); 3] =
+        [(Level::Fast, "fast"), (Level::Balanced, "balanced"), (Level::Max, "max")];
+
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Lengths of lists, as `u32`.
+    Lengths,
+    /// Cells of a column.
+    Values(Meaning),
+}
+
+/// What gets coded at once: the lengths of one jagged level, or the values, of one column in one chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream<'a> {
+    /// The cells.
+    pub cells: &'a Cells,
+    /// What their bits mean.
+    pub scalar: Scalar,
+    /// Lengths, numbers, or strings.
+    pub role: Role,
+    /// Hint: lengths of the innermost lists, where there are any. Decoders do not see it.
+    pub lists: Option<&'a [u32]>,
+    /// Hint: cells of the fixed inner shape. Decoders do not see it.
+    pub inner: u64,
+}
+
+/// What a decoder is told about a stream beside its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Type of the cells.
+    pub scalar: Scalar,
+    /// Number of cells, already checked against [`crate::limits::MAX_STREAM_BYTES`].
+    pub count: usize,
+}
+
+/// One way to turn a stream into a payload and back. Its id is on disk and never used again.
+pub trait Codec: Sync {
+    /// Number on disk.
+    fn id(&self) -> u8;
+
+    /// Name for people.
+    fn name(&self) -> &'static str;
+
+    /// Whether payloads may be derived from other streams, so that [`Codec::needs`] has to be asked.
+    fn derives(&self) -> bool {
+        false
+    }
+
+    /// Other streams of the same chunk (by their number there) that decoding this payload needs.
+    /// A reader refuses numbers that are not below the stream's own.
+    fn needs(&self, payload: &[u8]) -> Result<Vec<usize>> {
+        let _ = payload;
+        Ok(Vec::new())
+    }
+
+    /// Writes the payload of a stream, or returns `false` where the codec does not fit.
+    fn encode(&self, stream: &Stream, level: Level, out: &mut Vec<u8>) -> Result<bool>;
+
+    /// The cells of a payload: exactly `shape.count` cells of its width, or an error.
+    fn decode(&self, payload: &[u8], shape: Shape, needed: &[&Cells]) -> Result<Cells>;
+}
