@@ -56,7 +56,8 @@ fn imports(source: &str) -> Vec<String> {
             names.push(rest.to_string());
         }
     }
-    let word = |s: &String| s.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let word =
+        |s: &String| s.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     names.iter().map(word).filter(|w| w.starts_with(|c: char| c.is_lowercase())).collect()
 }
 
@@ -111,7 +112,10 @@ fn the_scan_sees_nested_lists() {
 fn crates_know_only_what_they_may() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let forbidden = [
-        ("strangelet", ["strangelet-formats", "strangelet-train", "strangelet-cli", "strangelet-py"].as_slice()),
+        (
+            "strangelet",
+            ["strangelet-formats", "strangelet-train", "strangelet-cli", "strangelet-py"].as_slice(),
+        ),
         ("strangelet-formats", ["strangelet-train", "strangelet-cli", "strangelet-py"].as_slice()),
         ("strangelet-train", ["strangelet-formats", "strangelet-cli", "strangelet-py"].as_slice()),
         ("strangelet-py", ["strangelet-cli"].as_slice()),
