@@ -1,2 +1,5 @@
 //! Files of others, taken apart into tables and put together again, byte for byte.
 #![forbid(unsafe_code)]
+
+pub mod recipe;
+pub mod root;
