@@ -1,4 +1,6 @@
 //! LZ4 as ROOT writes it: the XXH64 of the compressed bytes, big-endian, then one LZ4 block.
+//!
+//! Levels above 9 (the optimal parser) are left out: ROOT never asks for them.
 
 use ::lz4::block::{CompressionMode, compress, decompress};
 use strangelet::error::{Result, corruption};
@@ -29,7 +31,7 @@ pub(super) fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: 
         return Some(*hint);
     }
     // ROOT: levels below 4 are the fast mode, others high compression of that level.
-    let all = [4u8, 9, 5, 6, 7, 8, 3, 12, 10, 11, 2, 1];
+    let all = [4u8, 9, 5, 6, 7, 8, 3, 2, 1];
     let levels = if effort == Effort::Fast { &all[..2] } else { &all[..] };
     let high = levels.iter().map(|&level| Recipe::Lz4High { level });
     std::iter::once(Recipe::Lz4Fast).chain(high).find(|r| Some(r) != hint && makes(r))
@@ -39,7 +41,7 @@ pub(super) fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: 
 pub(super) fn apply(level: Option<u8>, content: &[u8]) -> Result<Vec<u8>> {
     let mode = match level {
         None => CompressionMode::DEFAULT,
-        Some(level) => CompressionMode::HIGHCOMPRESSION(level.into()),
+        Some(level) => CompressionMode::HIGHCOMPRESSION(level.clamp(1, 9).into()),
     };
     let data = compress(content, Some(mode), false).map_err(|e| corruption(format!("LZ4: {e}")))?;
     let mut out = Vec::with_capacity(data.len() + 8);

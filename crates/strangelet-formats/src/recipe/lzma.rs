@@ -111,6 +111,12 @@ fn headers(block: &[u8]) -> Option<(u8, u8)> {
 }
 
 pub(super) fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: Effort) -> Option<Recipe> {
+    if content.is_empty() {
+        // No block, hence no parameters.
+        let dictionary = Dictionary::Preset;
+        let recipe = Recipe::Lzma { preset: 0, extreme: false, check: *block.get(7)?, dictionary };
+        return makes(&recipe, code_of(preset_dictionary(0)), block, content).then_some(recipe);
+    }
     let (number, code) = headers(block)?;
     if let Some(recipe) = hint.filter(|h| makes(h, code, block, content)) {
         return Some(*recipe);

@@ -99,7 +99,7 @@ pub enum Recipe {
     Lz4Fast,
     /// LZ4, high compression.
     Lz4High {
-        /// Level, 1 to 12.
+        /// Level, 1 to 9, all that ROOT knows.
         level: u8,
     },
     /// The zstd library.
@@ -158,7 +158,7 @@ impl Recipe {
             }
             LZ4_FAST => Recipe::Lz4Fast,
             LZ4_HIGH => match byte(bytes)? {
-                level @ 1..=12 => Recipe::Lz4High { level },
+                level @ 1..=9 => Recipe::Lz4High { level },
                 _ => return Err(corruption("recipe: no such LZ4 level")),
             },
             ZSTD => Recipe::Zstd(Frame::read(bytes)?),

@@ -1,7 +1,7 @@
 //! Zstandard: the zstd library by level and switches.
 
 use strangelet::error::{Result, corruption};
-use zstd_safe::{CCtx, CParameter, DCtx, ResetDirective};
+use zstd_safe::{CCtx, CParameter, DCtx, ParamSwitch, ResetDirective, Strategy};
 
 use super::{Effort, Recipe, byte, exact};
 
@@ -19,8 +19,15 @@ impl Frame {
     pub const CHECKSUM: u8 = 1;
     /// The frame does not tell the length of its content.
     pub const NO_LENGTH: u8 = 2;
+    /// Parameters of levels and hash chains (not rows) as before version 1.5.
+    pub const VINTAGE: u8 = 4;
 
-    const KNOWN: u8 = 3;
+    const KNOWN: u8 = 7;
+
+    /// A frame of a level with some switches; what does not exist is cut off.
+    pub fn new(level: i8, switches: u8) -> Frame {
+        Frame { level: level.min(22), switches: switches & Frame::KNOWN }
+    }
 
     pub(super) fn write(self, out: &mut Vec<u8>) {
         out.extend([self.level as u8, self.switches]);
@@ -33,6 +40,39 @@ impl Frame {
         }
         Ok(frame)
     }
+}
+
+/// What the parameters of a level were before version 1.5, where they differ from today's. The
+/// tables of the library are by the length of the content.
+fn vintage(level: i8, len: usize) -> Vec<CParameter> {
+    use Strategy::{ZSTD_btlazy2, ZSTD_greedy, ZSTD_lazy, ZSTD_lazy2};
+    if (16 << 10) < len && len <= 128 << 10 && (6..=10).contains(&level) {
+        return vec![CParameter::ChainLog(17)];
+    }
+    // window, chain, hash, search, shortest match, target, strategy
+    let (w, c, h, s, m, t, strategy) = match (len > 256 << 10, level) {
+        (true, 5) => (21, 18, 19, 2, 5, 2, ZSTD_greedy),
+        (true, 6) => (21, 19, 19, 3, 5, 4, ZSTD_greedy),
+        (true, 7) => (21, 19, 19, 3, 5, 8, ZSTD_lazy),
+        (true, 8) => (21, 19, 19, 3, 5, 16, ZSTD_lazy2),
+        (true, 9) => (21, 19, 20, 4, 5, 16, ZSTD_lazy2),
+        (true, 10) => (22, 20, 21, 4, 5, 16, ZSTD_lazy2),
+        (true, 11) => (22, 21, 22, 4, 5, 16, ZSTD_lazy2),
+        (true, 12) => (22, 21, 22, 5, 5, 16, ZSTD_lazy2),
+        (true, 13) => (22, 21, 22, 5, 5, 32, ZSTD_btlazy2),
+        (false, 4) if len > 128 << 10 => (18, 16, 17, 2, 5, 2, ZSTD_greedy),
+        (false, 5) if len > 128 << 10 => (18, 18, 18, 3, 5, 2, ZSTD_greedy),
+        _ => return Vec::new(),
+    };
+    vec![
+        CParameter::WindowLog(w),
+        CParameter::ChainLog(c),
+        CParameter::HashLog(h),
+        CParameter::SearchLog(s),
+        CParameter::MinMatch(m),
+        CParameter::TargetLength(t),
+        CParameter::Strategy(strategy),
+    ]
 }
 
 /// States of zstd, kept from block to block.
@@ -83,7 +123,11 @@ impl Zstd {
             Some(Recipe::Zstd(frame)) => Some(*frame),
             _ => None,
         };
-        let others = levels.iter().map(|&level| Frame { level, switches });
+        let others = levels.iter().flat_map(|&level| {
+            // Only these levels have ever searched otherwise.
+            let vintage = (4..=13).contains(&level).then_some(switches | Frame::VINTAGE);
+            [Some(switches), vintage].into_iter().flatten().map(move |s| Frame::new(level, s))
+        });
         for frame in hinted.into_iter().chain(others.filter(|f| Some(*f) != hinted)) {
             if self.makes(&frame, block, content) {
                 return Some((Recipe::Zstd(frame), Vec::new()));
@@ -117,6 +161,12 @@ impl Zstd {
             CParameter::ContentSizeFlag(frame.switches & Frame::NO_LENGTH == 0),
         ] {
             encoder.set_parameter(parameter).map_err(fail)?;
+        }
+        if frame.switches & Frame::VINTAGE != 0 {
+            encoder.set_parameter(CParameter::UseRowMatchFinder(ParamSwitch::Disable)).map_err(fail)?;
+            for parameter in vintage(frame.level, content.len()) {
+                encoder.set_parameter(parameter).map_err(fail)?;
+            }
         }
         encoder.compress2(out, content).map_err(fail)?;
         Ok(())
