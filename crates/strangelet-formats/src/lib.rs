@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod raw;
+pub mod recipe;
+pub mod root;
 
 use strangelet::dissect::FileFormat;
 

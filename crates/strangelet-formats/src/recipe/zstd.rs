@@ -1,0 +1,174 @@
+//! Zstandard: the zstd library by level and switches.
+
+use strangelet::error::{Result, corruption};
+use zstd_safe::{CCtx, CParameter, DCtx, ParamSwitch, ResetDirective, Strategy};
+
+use super::{Effort, Recipe, byte, exact};
+
+/// What the zstd library was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// Level, -128 to 22.
+    pub level: i8,
+    /// Switches: [`Frame::CHECKSUM`] and others.
+    pub switches: u8,
+}
+
+impl Frame {
+    /// The frame ends with a checksum of its content.
+    pub const CHECKSUM: u8 = 1;
+    /// The frame does not tell the length of its content.
+    pub const NO_LENGTH: u8 = 2;
+    /// Parameters of levels and hash chains (not rows) as before version 1.5.
+    pub const VINTAGE: u8 = 4;
+
+    const KNOWN: u8 = 7;
+
+    /// A frame of a level with some switches; what does not exist is cut off.
+    pub fn new(level: i8, switches: u8) -> Frame {
+        Frame { level: level.min(22), switches: switches & Frame::KNOWN }
+    }
+
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        out.extend([self.level as u8, self.switches]);
+    }
+
+    pub(super) fn read(bytes: &mut &[u8]) -> Result<Frame> {
+        let frame = Frame { level: byte(bytes)? as i8, switches: byte(bytes)? };
+        if frame.level > 22 || frame.switches & !Frame::KNOWN != 0 {
+            return Err(corruption("recipe: no such zstd level or switch"));
+        }
+        Ok(frame)
+    }
+}
+
+/// What the parameters of a level were before version 1.5, where they differ from today's. The
+/// tables of the library are by the length of the content.
+fn vintage(level: i8, len: usize) -> Vec<CParameter> {
+    use Strategy::{ZSTD_btlazy2, ZSTD_greedy, ZSTD_lazy, ZSTD_lazy2};
+    if (16 << 10) < len && len <= 128 << 10 && (6..=10).contains(&level) {
+        return vec![CParameter::ChainLog(17)];
+    }
+    // window, chain, hash, search, shortest match, target, strategy
+    let (w, c, h, s, m, t, strategy) = match (len > 256 << 10, level) {
+        (true, 5) => (21, 18, 19, 2, 5, 2, ZSTD_greedy),
+        (true, 6) => (21, 19, 19, 3, 5, 4, ZSTD_greedy),
+        (true, 7) => (21, 19, 19, 3, 5, 8, ZSTD_lazy),
+        (true, 8) => (21, 19, 19, 3, 5, 16, ZSTD_lazy2),
+        (true, 9) => (21, 19, 20, 4, 5, 16, ZSTD_lazy2),
+        (true, 10) => (22, 20, 21, 4, 5, 16, ZSTD_lazy2),
+        (true, 11) => (22, 21, 22, 4, 5, 16, ZSTD_lazy2),
+        (true, 12) => (22, 21, 22, 5, 5, 16, ZSTD_lazy2),
+        (true, 13) => (22, 21, 22, 5, 5, 32, ZSTD_btlazy2),
+        (false, 4) if len > 128 << 10 => (18, 16, 17, 2, 5, 2, ZSTD_greedy),
+        (false, 5) if len > 128 << 10 => (18, 18, 18, 3, 5, 2, ZSTD_greedy),
+        _ => return Vec::new(),
+    };
+    vec![
+        CParameter::WindowLog(w),
+        CParameter::ChainLog(c),
+        CParameter::HashLog(h),
+        CParameter::SearchLog(s),
+        CParameter::MinMatch(m),
+        CParameter::TargetLength(t),
+        CParameter::Strategy(strategy),
+    ]
+}
+
+/// States of zstd, kept from block to block.
+#[derive(Default)]
+pub(super) struct Zstd {
+    encoder: Option<CCtx<'static>>,
+    decoder: Option<DCtx<'static>>,
+    scratch: Vec<u8>,
+}
+
+impl Zstd {
+    pub fn inflate(&mut self, block: &[u8], content_len: usize) -> Result<Vec<u8>> {
+        let frame = zstd_safe::find_frame_compressed_size(block)
+            .map_err(|e| corruption(format!("zstd block: {}", zstd_safe::get_error_name(e))))?;
+        if frame != block.len() {
+            return Err(corruption("zstd block: bytes behind its end"));
+        }
+        let decoder = self.decoder.get_or_insert_with(DCtx::create);
+        let mut content: Vec<u8> = Vec::with_capacity(content_len);
+        decoder
+            .decompress(&mut content, block)
+            .map_err(|e| corruption(format!("zstd block: {}", zstd_safe::get_error_name(e))))?;
+        exact(content, content_len)
+    }
+
+    pub fn find(
+        &mut self,
+        block: &[u8],
+        content: &[u8],
+        hint: Option<&Recipe>,
+        effort: Effort,
+    ) -> Option<(Recipe, Vec<u8>)> {
+        let descriptor = *block.get(4)?;
+        let mut switches = 0;
+        if descriptor & 4 != 0 {
+            switches |= Frame::CHECKSUM;
+        }
+        if descriptor & 0xe0 == 0 {
+            switches |= Frame::NO_LENGTH;
+        }
+        let levels: &[i8] = match effort {
+            Effort::Fast => &[10, 3],
+            Effort::Balanced => {
+                &[10, 3, 2, 4, 6, 8, 12, 14, 16, 18, 1, 5, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, -1, -3, -5]
+            }
+        };
+        let hinted = match hint {
+            Some(Recipe::Zstd(frame)) => Some(*frame),
+            _ => None,
+        };
+        let others = levels.iter().flat_map(|&level| {
+            // Only these levels have ever searched otherwise.
+            let vintage = (4..=13).contains(&level).then_some(switches | Frame::VINTAGE);
+            [Some(switches), vintage].into_iter().flatten().map(move |s| Frame::new(level, s))
+        });
+        for frame in hinted.into_iter().chain(others.filter(|f| Some(*f) != hinted)) {
+            if self.makes(&frame, block, content) {
+                return Some((Recipe::Zstd(frame), Vec::new()));
+            }
+        }
+        None
+    }
+
+    fn makes(&mut self, frame: &Frame, block: &[u8], content: &[u8]) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let same = self.compress(frame, content, &mut scratch).is_ok() && scratch == block;
+        self.scratch = scratch;
+        same
+    }
+
+    pub fn apply(&mut self, frame: &Frame, content: &[u8]) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.compress(frame, content, &mut out)?;
+        Ok(out)
+    }
+
+    fn compress(&mut self, frame: &Frame, content: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let fail = |e| corruption(format!("zstd: {}", zstd_safe::get_error_name(e)));
+        let encoder = self.encoder.get_or_insert_with(CCtx::create);
+        out.clear();
+        out.reserve(zstd_safe::compress_bound(content.len()));
+        encoder.reset(ResetDirective::SessionAndParameters).map_err(fail)?;
+        for parameter in [
+            CParameter::CompressionLevel(frame.level.into()),
+            CParameter::ChecksumFlag(frame.switches & Frame::CHECKSUM != 0),
+            CParameter::ContentSizeFlag(frame.switches & Frame::NO_LENGTH == 0),
+        ] {
+            encoder.set_parameter(parameter).map_err(fail)?;
+        }
+        if frame.switches & Frame::VINTAGE != 0 {
+            encoder.set_parameter(CParameter::UseRowMatchFinder(ParamSwitch::Disable)).map_err(fail)?;
+            for parameter in vintage(frame.level, content.len()) {
+                encoder.set_parameter(parameter).map_err(fail)?;
+            }
+        }
+        encoder.compress2(out, content).map_err(fail)?;
+        Ok(())
+    }
+}
