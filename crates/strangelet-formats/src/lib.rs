@@ -1,6 +1,9 @@
 //! Files of others, taken apart into tables and put together again, byte for byte.
 #![forbid(unsafe_code)]
 
+mod layout;
+mod npy;
+mod plan;
 mod raw;
 pub mod recipe;
 pub mod root;
@@ -8,4 +11,4 @@ pub mod root;
 use strangelet::dissect::FileFormat;
 
 /// All kinds of file, the most special first; the last takes anything.
-pub static ALL: &[&dyn FileFormat] = &[&raw::Raw];
+pub static ALL: &[&dyn FileFormat] = &[&npy::Npy, &raw::Raw];

@@ -1,0 +1,136 @@
+//! NumPy's `.npy`: one array of numbers, strings or records behind a short header.
+//!
+//! The events are the first axis, the other axes the inner shape (C order, also where the file is in
+//! Fortran order). Records become one column a field. Header, and bytes behind the array, are residue.
+
+mod dtype;
+mod literal;
+
+use crate::layout::{Layout, MAX_ROW};
+use crate::plan::{self, Parts, Piece, Plan};
+use strangelet::dissect::{Context, FileFormat, Sink, Tables};
+use strangelet::error::{Result, corruption};
+use strangelet::source::{Source, Target};
+
+/// The first bytes of every such file.
+pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// Longest header that is read.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// A single NumPy array.
+pub struct Npy;
+
+impl FileFormat for Npy {
+    fn id(&self) -> u16 {
+        2
+    }
+    fn name(&self) -> &'static str {
+        "npy"
+    }
+    fn probe(&self, source: &dyn Source) -> bool {
+        Header::read(source).is_ok()
+    }
+
+    fn dissect(&self, _cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result<()> {
+        let mut parts = Parts::new(sink)?;
+        let pieces = dissect_array("data", source, &mut parts)?;
+        let plan = Plan { len: source.len(), pieces };
+        parts.holes(source, &plan)?;
+        parts.finish(&plan)
+    }
+
+    fn assemble(&self, _cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
+        plan::assemble(tables, target)
+    }
+}
+
+/// Turns the array of a `.npy` into a table of this name. What it does not cover is residue.
+pub fn dissect_array(name: &str, source: &dyn Source, parts: &mut Parts) -> Result<Vec<Piece>> {
+    let header = Header::read(source)?;
+    let there = source.len() - header.data;
+    let cell = header.layout.row();
+    if cell == 0 || cell > MAX_ROW {
+        return Ok(Vec::new());
+    }
+    let records = header.layout.fields.len() != 1 || header.layout.fields[0].string;
+    let mut shape = header.shape.clone();
+    if header.fortran && !records {
+        let whole = shape.iter().try_fold(cell, |n, &d| n.checked_mul(d.into())).is_some_and(|n| n <= there);
+        let turned = shape.first().is_some_and(|&rows| {
+            rows > 0 && plan::Fortran::new(&header.layout, rows.into(), &shape[1..]).is_ok()
+        });
+        if shape.len() > 1 && whole && turned {
+            return Ok(vec![parts.fortran(name, &header.layout, source, header.data, &shape)?]);
+        }
+        shape.reverse();
+    }
+    // The events: the first axis, or as many axes as it takes to have rows that fit a chunk.
+    let mut axes = if records { shape.len() } else { shape.len().min(1) };
+    let inner_bytes = |axes: usize| shape[axes..].iter().fold(cell, |n, &d| n.saturating_mul(d.into()));
+    while axes < shape.len() && inner_bytes(axes) > MAX_ROW.min(there) {
+        axes += 1;
+    }
+    let layout = if axes == shape.len() {
+        header.layout
+    } else {
+        Layout { fields: vec![header.layout.fields[0].clone().array(&shape[axes..])] }
+    };
+    let row = layout.row();
+    if layout.check().is_err() {
+        return Ok(Vec::new());
+    }
+    let rows = shape[..axes].iter().fold(1u64, |n, &d| n.saturating_mul(d.into())).min(there / row);
+    Ok(vec![parts.rows(name, &layout, source, header.data, rows)?])
+}
+
+/// What the header says.
+struct Header {
+    /// First byte of the array.
+    data: u64,
+    /// One cell of the array.
+    layout: Layout,
+    fortran: bool,
+    shape: Vec<u32>,
+}
+
+impl Header {
+    fn read(source: &dyn Source) -> Result<Header> {
+        let start = source.range(0, source.len().min(12))?;
+        let (magic, rest) = start.split_first_chunk().ok_or_else(|| corruption("npy: too short"))?;
+        if magic != MAGIC {
+            return Err(corruption("npy: other magic bytes"));
+        }
+        let (from, len) = match *rest {
+            [1, _, a, b, ..] => (10, u64::from(u16::from_le_bytes([a, b]))),
+            [2 | 3, _, a, b, c, d] => (12, u64::from(u32::from_le_bytes([a, b, c, d]))),
+            _ => return Err(corruption("npy: an unknown version")),
+        };
+        if len > MAX_HEADER {
+            return Err(corruption("npy: header too long"));
+        }
+        let text = source.range(from, len)?;
+        let text = match std::str::from_utf8(&text) {
+            Ok(text) => text.to_string(),
+            Err(_) => text.iter().map(|&b| char::from(b)).collect(),
+        };
+        let value = literal::parse(&text)?;
+        let get = |key| value.get(key).ok_or_else(|| corruption(format!("npy: no {key}")));
+        let fortran = match get("fortran_order")? {
+            literal::Value::Bool(b) => *b,
+            _ => return Err(corruption("npy: fortran_order is no truth value")),
+        };
+        let literal::Value::List(shape) = get("shape")? else {
+            return Err(corruption("npy: the shape is no tuple"));
+        };
+        let shape = shape.iter().map(|d| d.u32().ok_or_else(|| corruption("npy: a strange axis")));
+        let shape = shape.collect::<Result<Vec<u32>>>()?;
+        let mut layout = dtype::layout(get("descr")?)?;
+        if let [one] = layout.fields.as_mut_slice()
+            && one.name.is_empty()
+        {
+            one.name = "data".into();
+        }
+        layout.name_apart();
+        Ok(Header { data: from + len, layout, fortran, shape })
+    }
+}
