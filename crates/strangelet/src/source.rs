@@ -72,6 +72,15 @@ impl<S: Source + ?Sized> Source for &S {
     }
 }
 
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+    fn read_at(&self, pos: u64, buf: &mut [u8]) -> Result<()> {
+        (**self).read_at(pos, buf)
+    }
+}
+
 /// A file opened for positional access, with the length it had when it was opened.
 pub struct FileSource {
     file: File,

@@ -150,6 +150,29 @@ impl<S: Source> Archive<S> {
         Ok(cells)
     }
 
+    /// Cells of every stream of a chunk, without decoding the values: only lengths are decoded
+    /// (and whatever they are derived from).
+    pub fn cell_counts(&self, table: TableId, chunk: usize) -> Result<Vec<u64>> {
+        let (schema, entry) = (self.schema(table)?, self.chunk_entry(table, chunk)?);
+        let mut memo = Memo::new();
+        let mut counts = Vec::with_capacity(entry.streams.len());
+        for c in &schema.columns {
+            let mut items = entry.events;
+            for _ in 0..c.levels() {
+                let cells = self
+                    .stream(schema, entry, counts.len(), &mut memo, 0)
+                    .map_err(|e| e.within(format!("table {}, column {}", schema.name, c.name)))?;
+                counts.push(items);
+                let Cells::W4(lengths) = &*cells else {
+                    return Err(corruption("lengths of another width"));
+                };
+                items = lengths.iter().map(|&n| n as u64).sum();
+            }
+            counts.push(items.saturating_mul(c.inner_cells()));
+        }
+        Ok(counts)
+    }
+
     fn column(
         &self,
         schema: &TableSchema,

@@ -27,6 +27,17 @@ pub struct Report {
     pub refused: Vec<String>,
 }
 
+/// What [`compress_watched`] is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the original for its checksums.
+    Reading,
+    /// Taking it apart and coding. Begins again where a kind of file gave up.
+    Compressing,
+    /// Restoring it and comparing with the original.
+    Verifying,
+}
+
 /// Compresses a file into an empty spool and proves that it comes back.
 ///
 /// `formats` are tried in order among those that recognise the file; the last must accept anything.
@@ -38,12 +49,26 @@ pub fn compress(
     level: Level,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
 ) -> Result<(Spool, Report)> {
+    compress_watched(source, formats, level, new_spool, &mut |_| {})
+}
+
+/// The same as [`compress`], telling `watch` which phase begins.
+pub fn compress_watched(
+    source: &dyn Source,
+    formats: &[&dyn FileFormat],
+    level: Level,
+    new_spool: &mut dyn FnMut() -> Result<Spool>,
+    watch: &mut dyn FnMut(Phase),
+) -> Result<(Spool, Report)> {
+    watch(Phase::Reading);
     let original = checksum(source)?;
     let mut refused = Vec::new();
     for format in formats.iter().filter(|f| f.probe(source)) {
         let proofs = Proofs::default();
         let cx = Context { formats, proofs: &proofs, level };
+        watch(Phase::Compressing);
         let attempt = write(source, *format, &cx, original, new_spool()?).and_then(|spool| {
+            watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
         });

@@ -1,0 +1,137 @@
+//! `strangelet compress`: files in, far smaller files out.
+
+use super::{LevelArg, each, use_threads};
+use crate::files::{Destination, Input, Unchanged, is_container, packed};
+use crate::output::{self, Output};
+use crate::ui::{self, grouped};
+use crate::watch::{Watch, Watched};
+use std::path::PathBuf;
+use std::time::Instant;
+use strangelet::archive::{self, Phase, Report};
+use strangelet::error::Result;
+use strangelet::source::{Source, Spool};
+use strangelet_formats::ALL;
+
+const EXAMPLES: &str = "\
+Examples:
+  strangelet compress run1.root                    makes run1.root.sgl
+  strangelet compress --level max --rm *.root      replaces the files, one by one
+  strangelet compress -o small/ runs/              a folder, into another
+  zcat lhe.gz | strangelet compress - > lhe.sgl    from and to a pipe
+
+The container gets its name only after it was decoded and every byte of the file compared.";
+
+/// Compress files; each is restored and compared before its container gets its name
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Files, or folders with all their files (except .sgl); `-` is standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Where to: a file, or a folder for several files [default: IN.sgl beside IN]
+    #[arg(short, long, value_name = "OUT|DIR")]
+    output: Option<PathBuf>,
+    /// Write to standard output
+    #[arg(short = 'c', long, conflicts_with_all = ["output", "rm"])]
+    stdout: bool,
+    /// How much time to spend
+    #[arg(short, long, value_enum, default_value = "balanced")]
+    level: LevelArg,
+    /// Threads; any number gives the same bytes [default: one a core]
+    #[arg(short = 'j', long, value_name = "N")]
+    threads: Option<usize>,
+    /// Replace files that exist
+    #[arg(short, long)]
+    force: bool,
+    /// Remove each input once its container is in place
+    #[arg(long)]
+    rm: bool,
+    /// Print no line for each file
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs it; the number of files that failed.
+pub fn run(args: &Args) -> Result<usize> {
+    use_threads(args.threads)?;
+    let destination = Destination::new(args.output.as_deref(), args.stdout, &args.inputs)?;
+    if matches!(destination, Destination::Stdout) {
+        output::not_to_a_terminal(args.force)?;
+    }
+    let (start, mut done) = (Instant::now(), (0u64, 0u64, 0usize));
+    let failed = each(
+        &args.inputs,
+        |path| !is_container(path),
+        |input| {
+            let report = one(args, &destination, input)?;
+            done = (done.0 + report.original.len, done.1 + report.compressed, done.2 + 1);
+            Ok(())
+        },
+    );
+    if done.2 > 1 && !args.quiet {
+        let name = format!("{} files", done.2);
+        ui::emit(&line(done.0, done.1, start.elapsed().as_secs_f64(), &name))?;
+    }
+    Ok(failed)
+}
+
+fn one(args: &Args, destination: &Destination, input: &Input) -> Result<Report> {
+    let start = Instant::now();
+    let name = destination.name(input, |path| Ok(packed(path)))?;
+    let unchanged = if args.rm && !input.is_stdin() { Some(Unchanged::note(&input.path)?) } else { None };
+    // A missing file is told before anything else; standard input is read last.
+    let file = if input.is_stdin() { None } else { Some(input.open()?) };
+    let output = name.as_ref().map(|name| Output::new(name, args.force)).transpose()?;
+    let source = match file {
+        Some(file) => file,
+        None => input.open()?,
+    };
+    let watch = Watch::new(&input.path, source.len());
+    let source = Watched { inner: &*source, watch: &watch };
+    let mut new_spool = || match &output {
+        Some(output) => output.spool(u64::MAX),
+        None => Ok(Spool::new(u64::MAX)),
+    };
+    let mut phase = |phase| {
+        watch.phase(match phase {
+            Phase::Reading => "reading",
+            Phase::Compressing => "compressing",
+            Phase::Verifying => "verifying",
+        })
+    };
+    let (spool, report) =
+        archive::compress_watched(&source, ALL, args.level.into(), &mut new_spool, &mut phase)?;
+    watch.clear();
+    for refused in &report.refused {
+        ui::note(&input.path, &format!("{refused}; taken as {}", report.format));
+    }
+    match output {
+        None => output::to_stdout(&spool)?,
+        Some(output) => {
+            drop(spool);
+            if !input.is_stdin() {
+                output.permissions_of(&input.path)?;
+            }
+            output.finish()?;
+        }
+    }
+    if let Some(unchanged) = unchanged {
+        unchanged.remove(&input.path)?;
+    }
+    if let (Some(name), false) = (&name, args.quiet) {
+        let names = format!("{} -> {} ({})", input.path.display(), name.display(), report.format);
+        let seconds = start.elapsed().as_secs_f64();
+        ui::emit(&line(report.original.len, report.compressed, seconds, &names))?;
+    }
+    Ok(report)
+}
+
+fn line(before: u64, after: u64, seconds: f64, names: &str) -> String {
+    format!(
+        "{:>14} -> {:>13} bytes  {}  {seconds:>7.2} s  {}\n",
+        grouped(before),
+        grouped(after),
+        ui::paint(ui::colours(), "1", format!("{:>7.3}x", ui::ratio(before, after))),
+        ui::plain(names)
+    )
+}

@@ -1,0 +1,98 @@
+//! `strangelet decompress`: the same bytes back.
+
+use super::{each, use_threads};
+use crate::files::{Destination, Input, Unchanged, is_container, unpacked};
+use crate::output::{self, Output};
+use crate::ui::{self, grouped};
+use crate::watch::{Watch, Watched};
+use std::path::PathBuf;
+use std::time::Instant;
+use strangelet::archive::{self, Archive};
+use strangelet::error::Result;
+use strangelet::source::Spool;
+use strangelet_formats::ALL;
+
+const EXAMPLES: &str = "\
+Examples:
+  strangelet decompress run1.root.sgl              gives run1.root
+  strangelet decompress -o again/ *.sgl            into another folder
+  strangelet decompress -c lhe.sgl | less          to a pipe";
+
+/// Restore files, byte for byte; a file gets its name only after its checksum was right
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Containers, or folders with all their .sgl files; `-` is standard input
+    #[arg(value_name = "IN.sgl", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Where to: a file, or a folder for several files [default: the name without .sgl]
+    #[arg(short, long, value_name = "OUT|DIR")]
+    output: Option<PathBuf>,
+    /// Write to standard output
+    #[arg(short = 'c', long, conflicts_with_all = ["output", "rm"])]
+    stdout: bool,
+    /// Threads [default: one a core]
+    #[arg(short = 'j', long, value_name = "N")]
+    threads: Option<usize>,
+    /// Replace files that exist
+    #[arg(short, long)]
+    force: bool,
+    /// Remove each container once its file is in place
+    #[arg(long)]
+    rm: bool,
+    /// Print no line for each file
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs it; the number of files that failed.
+pub fn run(args: &Args) -> Result<usize> {
+    use_threads(args.threads)?;
+    let destination = Destination::new(args.output.as_deref(), args.stdout, &args.inputs)?;
+    if matches!(destination, Destination::Stdout) {
+        output::not_to_a_terminal(args.force)?;
+    }
+    Ok(each(&args.inputs, is_container, |input| one(args, &destination, input)))
+}
+
+fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
+    let start = Instant::now();
+    let name = destination.name(input, unpacked)?;
+    let unchanged = if args.rm && !input.is_stdin() { Some(Unchanged::note(&input.path)?) } else { None };
+    let archive = Archive::open(input.open()?)?;
+    let len = archive.index().original.len;
+    let output = name.as_ref().map(|name| Output::new(name, args.force)).transpose()?;
+    let spool = match &output {
+        Some(output) => output.spool(len)?,
+        None => Spool::new(len),
+    };
+    let watch = Watch::new(&input.path, len);
+    watch.phase("restoring");
+    let mut target = Watched { inner: spool, watch: &watch };
+    archive::decompress(&archive, ALL, &mut target)?;
+    let spool = target.inner;
+    watch.clear();
+    match output {
+        None => output::to_stdout(&spool)?,
+        Some(output) => {
+            drop(spool);
+            if !input.is_stdin() {
+                output.permissions_of(&input.path)?;
+            }
+            output.finish()?;
+        }
+    }
+    if let Some(unchanged) = unchanged {
+        unchanged.remove(&input.path)?;
+    }
+    if let (Some(name), false) = (&name, args.quiet) {
+        ui::emit(&format!(
+            "{:>14} -> {:>13} bytes  {:>7.2} s  {}\n",
+            grouped(archive.reader().len()),
+            grouped(len),
+            start.elapsed().as_secs_f64(),
+            ui::plain(&format!("{} -> {}", input.path.display(), name.display()))
+        ))?;
+    }
+    Ok(())
+}
