@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod raw;
+pub mod root;
 
 use strangelet::dissect::FileFormat;
 

@@ -1,0 +1,3 @@
+//! ROOT files.
+
+pub mod ntuple;
