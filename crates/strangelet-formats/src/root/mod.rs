@@ -1,3 +1,4 @@
 //! ROOT files.
 
 pub mod block;
+pub mod ntuple;

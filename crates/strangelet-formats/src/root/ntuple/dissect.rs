@@ -1,0 +1,546 @@
+//! An ntuple taken apart: pages to columns, chunk after chunk, and word to the driver which spans of the
+//! file need not be kept.
+
+use super::anchor::{Anchor, Span};
+use super::layout::{Layout, Level};
+use super::lengths::{Queue, ends_to_lengths, narrow, widen, zeros};
+use super::page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
+use super::pages::{Cluster, Page, read_page_list};
+use super::lists::{CLAIMED, Marks, SEALED};
+use super::record::Record;
+use super::schema::{PhysicalColumn, Schema};
+use super::taken::Taken;
+use rayon::prelude::*;
+use strangelet::column::{Cells, Column, ColumnSchema, Scalar};
+use strangelet::dissect::{Sink, TableId};
+use strangelet::error::{Result, corruption};
+use strangelet::limits::{self, MAX_STREAM_BYTES};
+use strangelet::source::Source;
+use strangelet::table::TableSchema;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Bytes of the cells of a chunk, about.
+const CHUNK_BYTES: u64 = 32 << 20;
+/// Most bytes of the content of one page that is read.
+const MAX_PAGE_BYTES: usize = 1 << 28;
+
+/// A span of the file whose content the tables give back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Where it is.
+    pub span: Span,
+    /// Whether the 8 bytes behind it are the xxh3 checksum of the stored bytes, little-endian.
+    pub sealed: bool,
+    /// Compression settings that the file states (algorithm * 100 + level); 0 where it states none.
+    pub compression: u32,
+    /// The bytes in the file, without the checksum.
+    pub stored: Vec<u8>,
+    /// Their content, as [`super::assemble`] will make it again.
+    pub content: Vec<u8>,
+}
+
+/// What an ntuple needs of the driver that takes apart the file around it.
+pub trait Spans: Sync {
+    /// The content, of a stated length, of stored bytes: themselves where they are as long, else inflated.
+    fn inflate(&self, stored: &[u8], content: usize) -> Result<Vec<u8>>;
+
+    /// Takes note of a claim. Comes from several threads and in any order; no two claims overlap.
+    fn claim(&self, claim: Claim) -> Result<()>;
+}
+
+/// Takes an ntuple apart into its tables: six of residue that describe it, the visible one, and one of
+/// residue for each column that fits no table.
+///
+/// # Errors
+/// Those of the envelopes, where they cannot be read; of the sink and of the driver. Pages that cannot
+/// be read, or do not come back from their cells, are no errors but are not claimed.
+pub fn dissect(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans, sink: &mut dyn Sink) -> Result<()> {
+    let mut taken = Taken::default();
+    let mut record = Record::new();
+    let header = record.envelope(source, anchor.header, spans, &mut taken)?;
+    let (mut schema, sum) = Schema::read_header(&header)?;
+    let footer = record.envelope(source, anchor.footer, spans, &mut taken)?;
+    let groups = schema.read_footer(&footer, sum)?;
+    record.tables(&schema.name, sink)?;
+    let layout = Layout::new(&schema);
+    let table = sink.table(TableSchema::new(schema.name.clone(), layout.columns.clone()))?;
+    let mut raws = Vec::with_capacity(layout.raws.len());
+    for &column in &layout.raws {
+        let table = raw_table(&schema, column);
+        let columns = table.columns.clone();
+        raws.push((column, Chunk::new(sink.table(table)?, &columns)));
+    }
+    let work = Work { source, spans, schema: &schema, layout: &layout };
+    let mut chunk = Chunk::new(table, &layout.columns);
+    for group in &groups {
+        let list = record.envelope(source, group.link, spans, &mut taken)?;
+        let clusters = read_page_list(&list, sum)?;
+        let mut marks = limits::reserve(clusters.len());
+        for cluster in &clusters {
+            let mut own = Marking::new(cluster, &mut taken);
+            work.cluster(cluster, &mut own, &mut chunk, sink)?;
+            for (column, chunk) in &mut raws {
+                work.raw(cluster, *column, &mut own, chunk, sink)?;
+            }
+            marks.push(own.marks);
+        }
+        record.group(list, sum, &clusters, &marks, sink)?;
+    }
+    chunk.flush(sink)?;
+    for (_, mut chunk) in raws {
+        chunk.flush(sink)?;
+    }
+    record.finish(&header, &footer, sink)
+}
+
+/// The schema of the table of a column that fits no table.
+pub fn raw_table(schema: &Schema, column: u32) -> TableSchema {
+    let kind = schema.columns.get(column as usize).map(|c| c.kind);
+    let columns = match kind.and_then(|k| k.scalar()) {
+        Some(scalar) => vec![ColumnSchema::flat("element", scalar)],
+        None => vec![ColumnSchema::flat("index", Scalar::U64), ColumnSchema::flat("tag", Scalar::U32)],
+    };
+    TableSchema::residue(format!("{}#{column}", schema.name), columns)
+}
+
+/// Which of some alternative columns has the pages of a cluster.
+pub fn active(cluster: &Cluster, alternatives: &[u32]) -> Option<u32> {
+    let used = |&&c: &&u32| cluster.columns.get(c as usize).is_some_and(|p| !p.suppressed());
+    alternatives.iter().find(used).copied()
+}
+
+/// What becomes of a cluster.
+struct Marking {
+    marks: Marks,
+    /// By column and page: whether its span was free until now.
+    free: Vec<Vec<bool>>,
+}
+
+impl Marking {
+    fn new(cluster: &Cluster, taken: &mut Taken) -> Marking {
+        let mut take = |p: &Page| {
+            let seal = if p.sealed { 8 } else { 0 };
+            taken.take(p.position, p.stored.saturating_add(seal))
+        };
+        let free: Vec<Vec<bool>> =
+            cluster.columns.iter().map(|c| c.pages.iter().map(&mut take).collect()).collect();
+        let pages = free.iter().map(|f| vec![0; f.len()]).collect();
+        Marking { marks: Marks { pages, missing: vec![0; free.len()] }, free }
+    }
+
+    fn is_free(&self, column: u32, page: usize) -> bool {
+        self.free.get(column as usize).and_then(|f| f.get(page)).copied().unwrap_or(false)
+    }
+
+    fn set(&mut self, column: u32, page: usize, flags: u8) {
+        if let Some(mark) = self.marks.pages.get_mut(column as usize).and_then(|m| m.get_mut(page)) {
+            *mark = flags;
+        }
+    }
+
+    fn missing(&mut self, column: u32, elements: u64) {
+        if let Some(m) = self.marks.missing.get_mut(column as usize) {
+            *m = elements;
+        }
+    }
+}
+
+/// A page that was read.
+struct Read {
+    stored: Vec<u8>,
+    content: Vec<u8>,
+    sealed: bool,
+}
+
+struct Work<'a> {
+    source: &'a dyn Source,
+    spans: &'a dyn Spans,
+    schema: &'a Schema,
+    layout: &'a Layout,
+}
+
+impl Work<'_> {
+    fn column(&self, column: u32) -> Result<&PhysicalColumn> {
+        self.schema.columns.get(column as usize).ok_or_else(|| corruption(format!("there is no column {column}")))
+    }
+
+    fn read(&self, column: &PhysicalColumn, page: &Page) -> Result<Read> {
+        let bytes = column.kind.page_bytes(page.elements as u64).filter(|&n| n <= MAX_PAGE_BYTES);
+        let Some(bytes) = bytes else {
+            return Err(corruption(format!("a page of {} elements", page.elements)));
+        };
+        let stored = self.source.range(page.position, page.stored)?;
+        let content = self.spans.inflate(&stored, bytes)?;
+        if content.len() != bytes {
+            return Err(corruption("a page of another length than its elements need"));
+        }
+        let seal = page.position.checked_add(page.stored).filter(|_| page.sealed);
+        let sealed = seal.and_then(|p| self.source.range(p, 8).ok()).is_some_and(|s| s == xxh3_64(&stored).to_le_bytes());
+        Ok(Read { stored, content, sealed })
+    }
+
+    /// Tells the driver of a page, and gives its flags for the record.
+    fn claim(&self, page: &Page, compression: u32, read: Read) -> Result<u8> {
+        let span = Span { position: page.position, stored: page.stored, content: read.content.len() as u64 };
+        let Read { stored, content, sealed } = read;
+        self.spans.claim(Claim { span, sealed, compression, stored, content })?;
+        Ok(if sealed { CLAIMED | SEALED } else { CLAIMED })
+    }
+
+    /// Lengths of the lists of a node, or `None` where its columns give none for so many items.
+    fn lists(&self, cluster: &Cluster, columns: &[u32], items: usize, marks: &mut Marking) -> Result<Option<Vec<u32>>> {
+        let Some(id) = active(cluster, columns) else {
+            let late = columns.iter().any(|&c| self.late(cluster, c));
+            return Ok(late.then(|| vec![0; items]));
+        };
+        let Some(pages) = cluster.columns.get(id as usize) else { return Ok(None) };
+        let column = self.column(id)?;
+        let before = (items as u64).checked_sub(pages.elements()).filter(|&n| n == 0 || column.deferred);
+        let (Some(before), Some(scalar)) = (before, column.kind.scalar()) else { return Ok(None) };
+        let mut ends = Cells::empty(scalar.width());
+        let mut reads = Vec::new();
+        for page in &pages.pages {
+            let Ok(read) = self.read(column, page) else { return Ok(None) };
+            ends.append(&page_to_cells(&column.kind, &read.content, page.elements as usize)?)?;
+            reads.push(read);
+        }
+        let Some(lengths) = ends_to_lengths(&ends, before as usize) else { return Ok(None) };
+        // every item of a list is an element of some column; more than that is damage
+        if lengths.iter().map(|&n| n as u64).sum::<u64>() > most_elements(cluster) {
+            return Ok(None);
+        }
+        let mut at = 0;
+        for (i, (page, read)) in pages.pages.iter().zip(reads).enumerate() {
+            let own = ends.slice(at..at + page.elements as usize);
+            at += page.elements as usize;
+            if marks.is_free(id, i) && cells_to_page(&column.kind, &own)? == read.content {
+                marks.set(id, i, self.claim(page, pages.compression, read)?);
+            }
+        }
+        marks.missing(id, before);
+        Ok(Some(lengths))
+    }
+
+    /// Whether a column may have fewer elements than the events need: it came later, or is suppressed.
+    fn late(&self, cluster: &Cluster, column: u32) -> bool {
+        cluster.columns.get(column as usize).is_none_or(|p| p.suppressed())
+            || self.schema.columns.get(column as usize).is_some_and(|c| c.deferred)
+    }
+
+    /// Reads a cluster into the chunk, piece by piece.
+    fn cluster(&self, cluster: &Cluster, marks: &mut Marking, chunk: &mut Chunk, sink: &mut dyn Sink) -> Result<()> {
+        if cluster.events > most_elements(cluster) {
+            return Err(corruption(format!("a cluster of {} events without elements", cluster.events)));
+        }
+        let tree = self.tree(cluster, marks)?;
+        let mut feeds = Vec::with_capacity(self.layout.leaves.len());
+        for (i, leaf) in self.layout.leaves.iter().enumerate() {
+            let items = tree.lengths.get(leaf.node).map_or(0, |n| n.items);
+            feeds.push(self.feed(cluster, i, items, marks)?);
+        }
+        let mut walk = Walk::new(self.layout, &tree);
+        let per_event = tree.bytes(self.layout) / cluster.events.max(1) + 1;
+        let mut left = cluster.events;
+        while left > 0 {
+            let mut n = (CHUNK_BYTES.saturating_sub(chunk.bytes) / per_event).clamp(1, left);
+            let ranges = loop {
+                let ranges = walk.ranges(n as usize)?;
+                if n == 1 || !self.too_long(&ranges) {
+                    break ranges;
+                }
+                n /= 2;
+            };
+            let layout = self.layout;
+            let parts = feeds
+                .par_iter_mut()
+                .zip(&layout.leaves)
+                .zip(&layout.columns)
+                .map(|((feed, leaf), schema)| {
+                    let (from, to) = ranges[leaf.node];
+                    let cells = (to - from) as u64 * schema.inner_cells();
+                    feed.take(self, cells as usize)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            chunk.add(self.layout, &tree, &ranges, n, parts)?;
+            walk.advance(ranges);
+            left -= n;
+            if chunk.bytes >= CHUNK_BYTES {
+                chunk.flush(sink)?;
+            }
+        }
+        for feed in feeds {
+            if let Some(column) = feed.column {
+                marks.missing(column, feed.missing);
+                feed.flags.into_iter().enumerate().for_each(|(i, flags)| marks.set(column, i, flags));
+            }
+        }
+        Ok(())
+    }
+
+    fn too_long(&self, ranges: &[(usize, usize)]) -> bool {
+        self.layout.leaves.iter().zip(&self.layout.columns).any(|(leaf, schema)| {
+            let (from, to) = ranges[leaf.node];
+            let cells = ((to - from) as u64).saturating_mul(schema.inner_cells());
+            cells.saturating_mul(schema.scalar.width() as u64) > MAX_STREAM_BYTES / 2
+        })
+    }
+
+    /// Lengths of all lists of a cluster.
+    fn tree(&self, cluster: &Cluster, marks: &mut Marking) -> Result<Tree> {
+        let mut tree = Tree { lengths: Vec::with_capacity(self.layout.nodes.len()) };
+        for (i, node) in self.layout.nodes.iter().enumerate() {
+            let above = tree.lengths.get(node.parent).map_or(0, |n: &Items| n.items);
+            let items = match &node.level {
+                Level::Events => Items { lengths: Vec::new(), items: cluster.events as usize },
+                _ if i > 0 && node.leaf.is_none() => Items::default(),
+                Level::Fixed(n) => {
+                    let items = above.checked_mul(*n as usize).filter(|&n| n as u64 <= most_elements(cluster));
+                    let items = items.ok_or_else(|| corruption("arrays of more items than elements"))?;
+                    Items { lengths: vec![*n; above], items }
+                }
+                Level::Lists(columns) => {
+                    let found = self.lists(cluster, columns, above, marks)?;
+                    let lengths = found.unwrap_or_else(|| vec![0; above]);
+                    let items = lengths.iter().map(|&n| n as u64).sum::<u64>();
+                    Items { lengths, items: items as usize }
+                }
+            };
+            tree.lengths.push(items);
+        }
+        Ok(tree)
+    }
+
+    fn feed(&self, cluster: &Cluster, leaf: usize, items: usize, marks: &Marking) -> Result<Feed> {
+        let (leaf, schema) = (&self.layout.leaves[leaf], &self.layout.columns[leaf]);
+        let cells = (items as u64).saturating_mul(schema.inner_cells());
+        let mut feed = Feed {
+            column: None,
+            scalar: schema.scalar,
+            queue: Queue::new(schema.scalar),
+            zeros: cells,
+            missing: 0,
+            pages: Vec::new(),
+            free: Vec::new(),
+            flags: Vec::new(),
+            compression: 0,
+        };
+        let Some(id) = active(cluster, &leaf.alternatives) else { return Ok(feed) };
+        let Some(pages) = cluster.columns.get(id as usize) else { return Ok(feed) };
+        let short = cells.checked_sub(pages.elements()).filter(|&n| n == 0 || self.late(cluster, id));
+        let Some(short) = short else { return Ok(feed) };
+        feed.column = Some(id);
+        (feed.zeros, feed.missing) = (short, short);
+        feed.pages = pages.pages.clone();
+        feed.pages.reverse();
+        feed.free = marks.free.get(id as usize).cloned().unwrap_or_default();
+        feed.compression = pages.compression;
+        Ok(feed)
+    }
+
+    /// Reads a column that fits no table into its own. Pages that do not come back are left out.
+    fn raw(
+        &self,
+        cluster: &Cluster,
+        id: u32,
+        marks: &mut Marking,
+        chunk: &mut Chunk,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let (Some(pages), column) = (cluster.columns.get(id as usize), self.column(id)?) else { return Ok(()) };
+        for (i, page) in pages.pages.iter().enumerate() {
+            if !marks.is_free(id, i) {
+                continue;
+            }
+            let Ok(read) = self.read(column, page) else { continue };
+            let n = page.elements as usize;
+            let (columns, content) = if column.kind.scalar().is_some() {
+                let cells = page_to_cells(&column.kind, &read.content, n)?;
+                let content = cells_to_page(&column.kind, &cells)?;
+                (vec![cells], content)
+            } else {
+                let (index, tag) = page_to_switch(&column.kind, &read.content, n)?;
+                let content = switch_to_page(&index, &tag);
+                (vec![Cells::W8(index), Cells::W4(tag)], content)
+            };
+            if content == read.content {
+                marks.set(id, i, self.claim(page, pages.compression, read)?);
+                for (column, cells) in chunk.columns.iter_mut().zip(columns) {
+                    chunk.bytes += (cells.len() * cells.width()) as u64;
+                    column.values.append(&cells)?;
+                }
+                chunk.events += page.elements as u64;
+                if chunk.bytes >= CHUNK_BYTES {
+                    chunk.flush(sink)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Most items that anything in a cluster can have: elements of its longest column, or a few.
+fn most_elements(cluster: &Cluster) -> u64 {
+    cluster.columns.iter().map(|c| c.elements()).max().unwrap_or(0).max(1 << 16)
+}
+
+/// Lengths of the lists of a node in a cluster, and the sum of them.
+#[derive(Default)]
+struct Items {
+    lengths: Vec<u32>,
+    items: usize,
+}
+
+/// All lists of a cluster, by node.
+struct Tree {
+    lengths: Vec<Items>,
+}
+
+impl Tree {
+    /// Bytes of the cells that the cluster will become.
+    fn bytes(&self, layout: &Layout) -> u64 {
+        let mut sum = 0u64;
+        for (leaf, schema) in layout.leaves.iter().zip(&layout.columns) {
+            let items = self.lengths.get(leaf.node).map_or(0, |n| n.items) as u64;
+            sum = sum.saturating_add(items.saturating_mul(schema.inner_cells()).saturating_mul(schema.scalar.width() as u64));
+            for n in layout.path(leaf.node) {
+                sum = sum.saturating_add(self.lengths.get(n).map_or(0, |n| n.lengths.len() as u64 * 4));
+            }
+        }
+        sum
+    }
+}
+
+/// How far each node of a cluster has been read.
+struct Walk<'a> {
+    layout: &'a Layout,
+    tree: &'a Tree,
+    at: Vec<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(layout: &'a Layout, tree: &'a Tree) -> Self {
+        Walk { layout, tree, at: vec![0; layout.nodes.len()] }
+    }
+
+    /// The items of each node in the next `events` events.
+    fn ranges(&self, events: usize) -> Result<Vec<(usize, usize)>> {
+        let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(self.at.len());
+        for (i, node) in self.layout.nodes.iter().enumerate() {
+            let from = self.at[i];
+            let n = if i == 0 {
+                events
+            } else {
+                let (a, b) = ranges[node.parent];
+                let lengths = &self.tree.lengths[i].lengths;
+                // nodes that nothing is below have no lengths
+                lengths.get(a..b).unwrap_or_default().iter().map(|&n| n as usize).sum()
+            };
+            ranges.push((from, from + n));
+        }
+        Ok(ranges)
+    }
+
+    fn advance(&mut self, ranges: Vec<(usize, usize)>) {
+        self.at = ranges.into_iter().map(|r| r.1).collect();
+    }
+}
+
+/// The cells of a leaf in a cluster, page after page.
+struct Feed {
+    /// The column whose pages they are; none where there are only zeros.
+    column: Option<u32>,
+    scalar: Scalar,
+    queue: Queue,
+    /// Zeros that still come before the first page.
+    zeros: u64,
+    /// Zeros that came before the first page.
+    missing: u64,
+    /// Pages to come, the next one last.
+    pages: Vec<Page>,
+    free: Vec<bool>,
+    /// Flags of the pages that were read.
+    flags: Vec<u8>,
+    compression: u32,
+}
+
+impl Feed {
+    fn take(&mut self, work: &Work<'_>, n: usize) -> Result<Cells> {
+        while self.queue.len() < n {
+            let missing = n - self.queue.len();
+            if self.zeros > 0 {
+                let some = self.zeros.min(missing as u64);
+                self.queue.push(zeros(self.scalar, some as usize))?;
+                self.zeros -= some;
+                continue;
+            }
+            let (Some(id), Some(page)) = (self.column, self.pages.pop()) else {
+                return Err(corruption("fewer elements than the lists need"));
+            };
+            let column = work.column(id)?;
+            let elements = page.elements as usize;
+            let mut flags = 0;
+            let cells = match work.read(column, &page) {
+                Err(_) => zeros(self.scalar, elements),
+                Ok(read) => {
+                    let own = column.kind.scalar().ok_or_else(|| corruption("a column without a scalar type"))?;
+                    let cells = page_to_cells(&column.kind, &read.content, elements)?;
+                    let cells = widen(cells, own, self.scalar);
+                    let back = narrow(cells.clone(), self.scalar, own);
+                    let free = self.free.get(self.flags.len()).copied().unwrap_or(false);
+                    if free && cells_to_page(&column.kind, &back)? == read.content {
+                        flags = work.claim(&page, self.compression, read)?;
+                    }
+                    cells
+                }
+            };
+            self.flags.push(flags);
+            self.queue.push(cells)?;
+        }
+        Ok(self.queue.take(n))
+    }
+}
+
+/// The next chunk of a table.
+struct Chunk {
+    table: TableId,
+    events: u64,
+    bytes: u64,
+    columns: Vec<Column>,
+    empty: Vec<Column>,
+}
+
+impl Chunk {
+    fn new(table: TableId, columns: &[ColumnSchema]) -> Chunk {
+        let empty: Vec<Column> = columns
+            .iter()
+            .map(|c| Column { lengths: vec![Vec::new(); c.levels()], values: Cells::empty(c.scalar.width()) })
+            .collect();
+        Chunk { table, events: 0, bytes: 0, columns: empty.clone(), empty }
+    }
+
+    fn add(&mut self, layout: &Layout, tree: &Tree, ranges: &[(usize, usize)], events: u64, parts: Vec<Cells>) -> Result<()> {
+        for ((leaf, column), part) in layout.leaves.iter().zip(&mut self.columns).zip(parts) {
+            for (level, node) in layout.path(leaf.node).into_iter().enumerate() {
+                let (a, b) = ranges[layout.nodes[node].parent];
+                let own = tree.lengths[node].lengths.get(a..b).unwrap_or_default();
+                if let Some(lengths) = column.lengths.get_mut(level) {
+                    lengths.extend_from_slice(own);
+                }
+                self.bytes += 4 * own.len() as u64;
+            }
+            self.bytes += (part.len() * part.width()) as u64;
+            column.values.append(&part)?;
+        }
+        self.events += events;
+        Ok(())
+    }
+
+    fn flush(&mut self, sink: &mut dyn Sink) -> Result<()> {
+        if self.events > 0 {
+            let columns = std::mem::replace(&mut self.columns, self.empty.clone());
+            sink.chunk(self.table, self.events, columns)?;
+            (self.events, self.bytes) = (0, 0);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! RNTuple: events in columns of pages, described by envelopes (format 1.0).
+//!
+//! The driver of ROOT files finds the anchor (the key of class `ROOT::RNTuple`), calls [`dissect`] with a
+//! way to inflate spans of the file, and keeps every byte that was not claimed. [`assemble`] makes the
+//! content of every claimed span again.
+
+mod anchor;
+mod assemble;
+mod cursor;
+mod dissect;
+mod header;
+mod kind;
+mod layout;
+mod lengths;
+mod lists;
+mod page;
+mod pages;
+mod record;
+mod schema;
+mod taken;
+
+pub use anchor::{Anchor, Span};
+pub use assemble::{Piece, assemble};
+pub use dissect::{Claim, Spans, dissect};
+pub use kind::{Element, Kind};
+pub use layout::{Layout, Leaf, Level, Node};
+pub use page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
+pub use pages::{Cluster, ColumnPages, Page, read_page_list};
+pub use schema::{Alias, Field, Group, PhysicalColumn, Role, Schema};
