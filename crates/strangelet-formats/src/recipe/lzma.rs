@@ -44,7 +44,7 @@ impl Dictionary {
         })
     }
 
-    fn len(self, preset: u8, content_len: usize) -> u32 {
+    pub(super) fn len(self, preset: u8, content_len: usize) -> u32 {
         match self {
             Dictionary::Quarter => ((content_len / 4) as u32).clamp(4096, preset_dictionary(preset)),
             Dictionary::Preset => preset_dictionary(preset),
@@ -54,12 +54,17 @@ impl Dictionary {
 }
 
 /// Bytes of dictionary of a preset.
-fn preset_dictionary(preset: u8) -> u32 {
+pub(super) fn preset_dictionary(preset: u8) -> u32 {
     1 << [18, 20, 21, 22, 22, 23, 23, 24, 25, 26][usize::from(preset.min(9))]
 }
 
+/// What liblzma calls the preset.
+pub(super) fn preset_number(preset: u8, extreme: bool) -> u32 {
+    u32::from(preset.min(9)) | u32::from(extreme) << 31
+}
+
 /// The code that a block header has for a dictionary of so many bytes.
-fn code_of(len: u32) -> u8 {
+pub(super) fn code_of(len: u32) -> u8 {
     (0..=36).find(|&code| Dictionary::Code(code).len(0, 0) >= len).unwrap_or(36)
 }
 
@@ -205,8 +210,7 @@ pub(super) fn apply(
 fn encoder(preset: u8, extreme: bool, number: u8, dictionary: u32) -> Result<Stream> {
     let fail = |e| corruption(format!("xz: {e}"));
     let number = check(number).ok_or_else(|| corruption("xz: no such check"))?;
-    let preset = u32::from(preset.min(9)) | u32::from(extreme) << 31;
-    let mut options = LzmaOptions::new_preset(preset).map_err(fail)?;
+    let mut options = LzmaOptions::new_preset(preset_number(preset, extreme)).map_err(fail)?;
     options.dict_size(dictionary);
     Stream::new_stream_encoder(Filters::new().lzma2(&options), number).map_err(fail)
 }
