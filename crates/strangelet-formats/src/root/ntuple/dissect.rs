@@ -4,9 +4,9 @@
 use super::anchor::{Anchor, Span};
 use super::layout::{Layout, Level};
 use super::lengths::{Queue, ends_to_lengths, narrow, widen, zeros};
+use super::lists::{CLAIMED, Marks, SEALED};
 use super::page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
 use super::pages::{Cluster, Page, read_page_list};
-use super::lists::{CLAIMED, Marks, SEALED};
 use super::record::Record;
 use super::schema::{PhysicalColumn, Schema};
 use super::taken::Taken;
@@ -161,7 +161,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn column(&self, column: u32) -> Result<&PhysicalColumn> {
-        self.schema.columns.get(column as usize).ok_or_else(|| corruption(format!("there is no column {column}")))
+        self.schema
+            .columns
+            .get(column as usize)
+            .ok_or_else(|| corruption(format!("there is no column {column}")))
     }
 
     fn read(&self, column: &PhysicalColumn, page: &Page) -> Result<Read> {
@@ -175,7 +178,9 @@ impl Work<'_> {
             return Err(corruption("a page of another length than its elements need"));
         }
         let seal = page.position.checked_add(page.stored).filter(|_| page.sealed);
-        let sealed = seal.and_then(|p| self.source.range(p, 8).ok()).is_some_and(|s| s == xxh3_64(&stored).to_le_bytes());
+        let sealed = seal
+            .and_then(|p| self.source.range(p, 8).ok())
+            .is_some_and(|s| s == xxh3_64(&stored).to_le_bytes());
         Ok(Read { stored, content, sealed })
     }
 
@@ -188,7 +193,13 @@ impl Work<'_> {
     }
 
     /// Lengths of the lists of a node, or `None` where its columns give none for so many items.
-    fn lists(&self, cluster: &Cluster, columns: &[u32], items: usize, marks: &mut Marking) -> Result<Option<Vec<u32>>> {
+    fn lists(
+        &self,
+        cluster: &Cluster,
+        columns: &[u32],
+        items: usize,
+        marks: &mut Marking,
+    ) -> Result<Option<Vec<u32>>> {
         let Some(id) = active(cluster, columns) else {
             let late = columns.iter().any(|&c| self.late(cluster, c));
             return Ok(late.then(|| vec![0; items]));
@@ -228,7 +239,13 @@ impl Work<'_> {
     }
 
     /// Reads a cluster into the chunk, piece by piece.
-    fn cluster(&self, cluster: &Cluster, marks: &mut Marking, chunk: &mut Chunk, sink: &mut dyn Sink) -> Result<()> {
+    fn cluster(
+        &self,
+        cluster: &Cluster,
+        marks: &mut Marking,
+        chunk: &mut Chunk,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
         if cluster.events > most_elements(cluster) {
             return Err(corruption(format!("a cluster of {} events without elements", cluster.events)));
         }
@@ -294,7 +311,8 @@ impl Work<'_> {
                 Level::Events => Items { lengths: Vec::new(), items: cluster.events as usize },
                 _ if i > 0 && node.leaf.is_none() => Items::default(),
                 Level::Fixed(n) => {
-                    let items = above.checked_mul(*n as usize).filter(|&n| n as u64 <= most_elements(cluster));
+                    let items =
+                        above.checked_mul(*n as usize).filter(|&n| n as u64 <= most_elements(cluster));
                     let items = items.ok_or_else(|| corruption("arrays of more items than elements"))?;
                     Items { lengths: vec![*n; above], items }
                 }
@@ -326,13 +344,19 @@ impl Work<'_> {
         };
         let Some(id) = active(cluster, &leaf.alternatives) else { return Ok(feed) };
         let Some(pages) = cluster.columns.get(id as usize) else { return Ok(feed) };
-        let short = cells.checked_sub(pages.elements()).filter(|&n| n == 0 || self.late(cluster, id));
-        let Some(short) = short else { return Ok(feed) };
+        let surplus = pages.elements() > cells;
+        let short = cells.saturating_sub(pages.elements());
+        if short > 0 && !self.late(cluster, id) {
+            return Ok(feed);
+        }
         feed.column = Some(id);
         (feed.zeros, feed.missing) = (short, short);
         feed.pages = pages.pages.clone();
         feed.pages.reverse();
-        feed.free = marks.free.get(id as usize).cloned().unwrap_or_default();
+        // with more elements than items (some writers of optional values do that) the first are the values,
+        // but the pages cannot come back from them
+        feed.free =
+            if surplus { Vec::new() } else { marks.free.get(id as usize).cloned().unwrap_or_default() };
         feed.compression = pages.compression;
         Ok(feed)
     }
@@ -346,7 +370,9 @@ impl Work<'_> {
         chunk: &mut Chunk,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let (Some(pages), column) = (cluster.columns.get(id as usize), self.column(id)?) else { return Ok(()) };
+        let (Some(pages), column) = (cluster.columns.get(id as usize), self.column(id)?) else {
+            return Ok(());
+        };
         for (i, page) in pages.pages.iter().enumerate() {
             if !marks.is_free(id, i) {
                 continue;
@@ -401,7 +427,9 @@ impl Tree {
         let mut sum = 0u64;
         for (leaf, schema) in layout.leaves.iter().zip(&layout.columns) {
             let items = self.lengths.get(leaf.node).map_or(0, |n| n.items) as u64;
-            sum = sum.saturating_add(items.saturating_mul(schema.inner_cells()).saturating_mul(schema.scalar.width() as u64));
+            sum = sum.saturating_add(
+                items.saturating_mul(schema.inner_cells()).saturating_mul(schema.scalar.width() as u64),
+            );
             for n in layout.path(leaf.node) {
                 sum = sum.saturating_add(self.lengths.get(n).map_or(0, |n| n.lengths.len() as u64 * 4));
             }
@@ -482,7 +510,8 @@ impl Feed {
             let cells = match work.read(column, &page) {
                 Err(_) => zeros(self.scalar, elements),
                 Ok(read) => {
-                    let own = column.kind.scalar().ok_or_else(|| corruption("a column without a scalar type"))?;
+                    let own =
+                        column.kind.scalar().ok_or_else(|| corruption("a column without a scalar type"))?;
                     let cells = page_to_cells(&column.kind, &read.content, elements)?;
                     let cells = widen(cells, own, self.scalar);
                     let back = narrow(cells.clone(), self.scalar, own);
@@ -518,7 +547,14 @@ impl Chunk {
         Chunk { table, events: 0, bytes: 0, columns: empty.clone(), empty }
     }
 
-    fn add(&mut self, layout: &Layout, tree: &Tree, ranges: &[(usize, usize)], events: u64, parts: Vec<Cells>) -> Result<()> {
+    fn add(
+        &mut self,
+        layout: &Layout,
+        tree: &Tree,
+        ranges: &[(usize, usize)],
+        events: u64,
+        parts: Vec<Cells>,
+    ) -> Result<()> {
         for ((leaf, column), part) in layout.leaves.iter().zip(&mut self.columns).zip(parts) {
             for (level, node) in layout.path(leaf.node).into_iter().enumerate() {
                 let (a, b) = ranges[layout.nodes[node].parent];

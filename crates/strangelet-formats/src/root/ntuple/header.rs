@@ -64,7 +64,8 @@ impl HeaderRows {
             ("checksum", Scalar::U32),
         ];
         let mut columns: Vec<_> = numbers.iter().map(|(n, s)| ColumnSchema::flat(*n, *s)).collect();
-        columns.extend(TEXTS.iter().map(|n| ColumnSchema { meaning: Meaning::Text, ..ColumnSchema::bytes(*n) }));
+        columns
+            .extend(TEXTS.iter().map(|n| ColumnSchema { meaning: Meaning::Text, ..ColumnSchema::bytes(*n) }));
         columns
     }
 
@@ -371,7 +372,11 @@ impl Guess {
             zigzag(d).wrapping_add(1)
         };
         let last = &mut self.source[(field.role != 1) as usize];
-        let source = if field.flags & 2 != 0 { field.source.wrapping_sub(std::mem::replace(last, field.source)) } else { 0 };
+        let source = if field.flags & 2 != 0 {
+            field.source.wrapping_sub(std::mem::replace(last, field.source))
+        } else {
+            0
+        };
         (parent, source)
     }
 

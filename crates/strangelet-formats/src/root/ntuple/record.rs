@@ -52,7 +52,13 @@ impl Record {
     }
 
     /// Reads the next envelope, and claims its span if nobody has it yet.
-    pub fn envelope(&mut self, source: &dyn Source, span: Span, spans: &dyn Spans, taken: &mut Taken) -> Result<Vec<u8>> {
+    pub fn envelope(
+        &mut self,
+        source: &dyn Source,
+        span: Span,
+        spans: &dyn Spans,
+        taken: &mut Taken,
+    ) -> Result<Vec<u8>> {
         if span.content > MAX_STREAM_BYTES {
             return Err(unsupported(format!("an envelope of {} bytes", span.content)));
         }
