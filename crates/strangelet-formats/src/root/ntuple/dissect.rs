@@ -7,12 +7,13 @@ use super::lengths::{Queue, ends_to_lengths, narrow, widen, zeros};
 use super::lists::{CLAIMED, Marks, SEALED};
 use super::page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
 use super::pages::{Cluster, Page, read_page_list};
+use super::pieces::{Chunk, Items, Tree, Walk};
 use super::record::Record;
 use super::schema::{PhysicalColumn, Schema};
 use super::taken::Taken;
 use rayon::prelude::*;
-use strangelet::column::{Cells, Column, ColumnSchema, Scalar};
-use strangelet::dissect::{Sink, TableId};
+use strangelet::column::{Cells, ColumnSchema, Scalar};
+use strangelet::dissect::Sink;
 use strangelet::error::{Result, corruption};
 use strangelet::limits::{self, MAX_STREAM_BYTES};
 use strangelet::source::Source;
@@ -90,7 +91,7 @@ pub fn dissect(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans, sink: &m
     for (_, mut chunk) in raws {
         chunk.flush(sink)?;
     }
-    record.finish(&header, &footer, sink)
+    record.finish(&header, sum, &footer, sink)
 }
 
 /// The schema of the table of a column that fits no table.
@@ -261,7 +262,7 @@ impl Work<'_> {
         while left > 0 {
             let mut n = (CHUNK_BYTES.saturating_sub(chunk.bytes) / per_event).clamp(1, left);
             let ranges = loop {
-                let ranges = walk.ranges(n as usize)?;
+                let ranges = walk.ranges(n as usize);
                 if n == 1 || !self.too_long(&ranges) {
                     break ranges;
                 }
@@ -409,70 +410,6 @@ fn most_elements(cluster: &Cluster) -> u64 {
     cluster.columns.iter().map(|c| c.elements()).max().unwrap_or(0).max(1 << 16)
 }
 
-/// Lengths of the lists of a node in a cluster, and the sum of them.
-#[derive(Default)]
-struct Items {
-    lengths: Vec<u32>,
-    items: usize,
-}
-
-/// All lists of a cluster, by node.
-struct Tree {
-    lengths: Vec<Items>,
-}
-
-impl Tree {
-    /// Bytes of the cells that the cluster will become.
-    fn bytes(&self, layout: &Layout) -> u64 {
-        let mut sum = 0u64;
-        for (leaf, schema) in layout.leaves.iter().zip(&layout.columns) {
-            let items = self.lengths.get(leaf.node).map_or(0, |n| n.items) as u64;
-            sum = sum.saturating_add(
-                items.saturating_mul(schema.inner_cells()).saturating_mul(schema.scalar.width() as u64),
-            );
-            for n in layout.path(leaf.node) {
-                sum = sum.saturating_add(self.lengths.get(n).map_or(0, |n| n.lengths.len() as u64 * 4));
-            }
-        }
-        sum
-    }
-}
-
-/// How far each node of a cluster has been read.
-struct Walk<'a> {
-    layout: &'a Layout,
-    tree: &'a Tree,
-    at: Vec<usize>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(layout: &'a Layout, tree: &'a Tree) -> Self {
-        Walk { layout, tree, at: vec![0; layout.nodes.len()] }
-    }
-
-    /// The items of each node in the next `events` events.
-    fn ranges(&self, events: usize) -> Result<Vec<(usize, usize)>> {
-        let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(self.at.len());
-        for (i, node) in self.layout.nodes.iter().enumerate() {
-            let from = self.at[i];
-            let n = if i == 0 {
-                events
-            } else {
-                let (a, b) = ranges[node.parent];
-                let lengths = &self.tree.lengths[i].lengths;
-                // nodes that nothing is below have no lengths
-                lengths.get(a..b).unwrap_or_default().iter().map(|&n| n as usize).sum()
-            };
-            ranges.push((from, from + n));
-        }
-        Ok(ranges)
-    }
-
-    fn advance(&mut self, ranges: Vec<(usize, usize)>) {
-        self.at = ranges.into_iter().map(|r| r.1).collect();
-    }
-}
-
 /// The cells of a leaf in a cluster, page after page.
 struct Feed {
     /// The column whose pages they are; none where there are only zeros.
@@ -526,57 +463,5 @@ impl Feed {
             self.queue.push(cells)?;
         }
         Ok(self.queue.take(n))
-    }
-}
-
-/// The next chunk of a table.
-struct Chunk {
-    table: TableId,
-    events: u64,
-    bytes: u64,
-    columns: Vec<Column>,
-    empty: Vec<Column>,
-}
-
-impl Chunk {
-    fn new(table: TableId, columns: &[ColumnSchema]) -> Chunk {
-        let empty: Vec<Column> = columns
-            .iter()
-            .map(|c| Column { lengths: vec![Vec::new(); c.levels()], values: Cells::empty(c.scalar.width()) })
-            .collect();
-        Chunk { table, events: 0, bytes: 0, columns: empty.clone(), empty }
-    }
-
-    fn add(
-        &mut self,
-        layout: &Layout,
-        tree: &Tree,
-        ranges: &[(usize, usize)],
-        events: u64,
-        parts: Vec<Cells>,
-    ) -> Result<()> {
-        for ((leaf, column), part) in layout.leaves.iter().zip(&mut self.columns).zip(parts) {
-            for (level, node) in layout.path(leaf.node).into_iter().enumerate() {
-                let (a, b) = ranges[layout.nodes[node].parent];
-                let own = tree.lengths[node].lengths.get(a..b).unwrap_or_default();
-                if let Some(lengths) = column.lengths.get_mut(level) {
-                    lengths.extend_from_slice(own);
-                }
-                self.bytes += 4 * own.len() as u64;
-            }
-            self.bytes += (part.len() * part.width()) as u64;
-            column.values.append(&part)?;
-        }
-        self.events += events;
-        Ok(())
-    }
-
-    fn flush(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        if self.events > 0 {
-            let columns = std::mem::replace(&mut self.columns, self.empty.clone());
-            sink.chunk(self.table, self.events, columns)?;
-            (self.events, self.bytes) = (0, 0);
-        }
-        Ok(())
     }
 }

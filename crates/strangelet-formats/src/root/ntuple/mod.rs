@@ -15,6 +15,7 @@ mod lengths;
 mod lists;
 mod page;
 mod pages;
+mod pieces;
 mod record;
 mod schema;
 mod taken;
