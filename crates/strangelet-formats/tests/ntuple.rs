@@ -230,6 +230,16 @@ fn variants_go_to_tables_of_their_own() {
     assert_eq!(tags.1[0].1[1].values, Cells::W4(vec![1, 1, 2, 1, 2]));
 }
 
+#[test]
+fn fields_that_came_late_are_zero_before() {
+    let (held, _) = round(&small("late_rntuple.root")).remove(0);
+    let visible = held.0.iter().find(|t| !t.0.residue).unwrap();
+    let z = visible.0.find("z").unwrap();
+    assert_eq!(visible.1[0].1[z].values, Cells::W4(vec![0, 0, 0, 0, 0, 7, 8, 9, 17, 18]));
+    // the footer describes the field, and comes back from rows
+    assert_eq!(held.0[0].1[0].1[3].values, Cells::W1(vec![3, 3, 3, 3, 3]));
+}
+
 /// The same ntuple with other envelopes behind the end of the file, uncompressed and with checksums that fit.
 fn resealed(file: &[u8], anchor: &Anchor, change: impl Fn(usize, &mut Vec<u8>)) -> (Vec<u8>, Anchor) {
     let read = |s: Span| {

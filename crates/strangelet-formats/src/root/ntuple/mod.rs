@@ -19,6 +19,8 @@ mod pieces;
 mod record;
 mod schema;
 mod taken;
+#[cfg(test)]
+mod tests;
 
 pub use anchor::{Anchor, Span};
 pub use assemble::{Piece, assemble};
