@@ -45,9 +45,8 @@ impl Anchor {
             return Err(corruption("anchor of the ntuple: too short"));
         };
         let short = |i: usize| u16::from_be_bytes([fields[2 * i], fields[2 * i + 1]]);
-        let long = |i: usize| -> u64 {
-            fields[8 + 8 * i..16 + 8 * i].iter().fold(0, |v, &b| v << 8 | b as u64)
-        };
+        let long =
+            |i: usize| -> u64 { fields[8 + 8 * i..16 + 8 * i].iter().fold(0, |v, &b| v << 8 | b as u64) };
         let version = [short(0), short(1), short(2), short(3)];
         if version[0] > 1 || (version[0] == 0 && version[1] < 3) {
             return Err(unsupported(format!("RNTuple format {}.{}", version[0], version[1])));

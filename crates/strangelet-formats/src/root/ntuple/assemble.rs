@@ -41,10 +41,11 @@ pub fn assemble(
     schema.read_footer(&recorded.footer, sum)?;
     let layout = Layout::new(&schema);
     let mut spans = std::mem::take(&mut recorded.spans).into_iter();
-    let mut put_envelope = |content: Vec<u8>, put: &mut dyn FnMut(Piece) -> Result<()>| match spans.next().flatten() {
-        Some(span) => put(Piece { span, sealed: false, content }),
-        None => Ok(()),
-    };
+    let mut put_envelope =
+        |content: Vec<u8>, put: &mut dyn FnMut(Piece) -> Result<()>| match spans.next().flatten() {
+            Some(span) => put(Piece { span, sealed: false, content }),
+            None => Ok(()),
+        };
     put_envelope(recorded.header.clone(), put)?;
     put_envelope(recorded.footer.clone(), put)?;
     let mut chunks = Chunks::new(tables, first + TABLES, &layout)?;
@@ -163,9 +164,11 @@ impl<'a> Chunks<'a> {
 
     /// Lengths of a node in this chunk.
     fn lengths(&self, node: usize) -> &[u32] {
-        let found = self.layout.nodes.get(node).and_then(|n| {
-            self.columns.get(n.leaf?)?.lengths.get(n.depth.checked_sub(1)?)
-        });
+        let found = self
+            .layout
+            .nodes
+            .get(node)
+            .and_then(|n| self.columns.get(n.leaf?)?.lengths.get(n.depth.checked_sub(1)?));
         found.map_or(&[], |l| l.as_slice())
     }
 
@@ -179,7 +182,8 @@ impl<'a> Chunks<'a> {
                 _ if node.leaf.is_none() => 0,
                 _ => {
                     let (a, b) = ranges.get(node.parent).copied().unwrap_or_default();
-                    let own = self.lengths(i).get(a..b).ok_or_else(|| corruption("fewer lists than items"))?;
+                    let own =
+                        self.lengths(i).get(a..b).ok_or_else(|| corruption("fewer lists than items"))?;
                     own.iter().map(|&n| n as usize).sum()
                 }
             };
@@ -232,14 +236,18 @@ impl<'a> Chunks<'a> {
                 .par_iter_mut()
                 .enumerate()
                 .filter_map(|(i, value)| value.as_mut().map(|v| (i, v)))
-                .map(|(i, queued)| this.values(i, &ranges).and_then(|(cells, scalar)| queued.push(narrow(cells, scalar, queued.own))))
+                .map(|(i, queued)| {
+                    this.values(i, &ranges)
+                        .and_then(|(cells, scalar)| queued.push(narrow(cells, scalar, queued.own)))
+                })
                 .collect::<Result<Vec<_>>>()?;
             pieces.into_iter().flatten().try_for_each(&mut *put)?;
             self.at = ranges.into_iter().map(|r| r.1).collect();
             left -= n;
             self.left -= n;
         }
-        let waiting = lists.iter().flatten().any(|(q, _)| !q.done()) || values.iter().flatten().any(|q| !q.done());
+        let waiting =
+            lists.iter().flatten().any(|(q, _)| !q.done()) || values.iter().flatten().any(|q| !q.done());
         if waiting {
             return Err(corruption("fewer cells than the pages of a cluster need"));
         }
@@ -249,7 +257,8 @@ impl<'a> Chunks<'a> {
     /// The values of a leaf within some ranges.
     fn values(&self, leaf: usize, ranges: &[(usize, usize)]) -> Result<(Cells, Scalar)> {
         let broken = || corruption("fewer cells than items");
-        let (schema, column) = (self.layout.columns.get(leaf).ok_or_else(broken)?, self.columns.get(leaf).ok_or_else(broken)?);
+        let (schema, column) =
+            (self.layout.columns.get(leaf).ok_or_else(broken)?, self.columns.get(leaf).ok_or_else(broken)?);
         let node = self.paths.get(leaf).and_then(|p| p.last()).copied().unwrap_or(0);
         let (a, b) = ranges.get(node).copied().ok_or_else(broken)?;
         let inner = schema.inner_cells();
@@ -301,11 +310,9 @@ impl<'a> RawChunks<'a> {
         marks: &Marks,
         put: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<()> {
-        let (Some(column), Some(pages), Some(flags)) = (
-            schema.columns.get(id as usize),
-            cluster.columns.get(id as usize),
-            marks.pages.get(id as usize),
-        ) else {
+        let (Some(column), Some(pages), Some(flags)) =
+            (schema.columns.get(id as usize), cluster.columns.get(id as usize), marks.pages.get(id as usize))
+        else {
             return Ok(());
         };
         for (page, &flags) in pages.pages.iter().zip(flags).filter(|(_, f)| **f & CLAIMED != 0) {

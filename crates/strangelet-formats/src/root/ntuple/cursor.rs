@@ -77,7 +77,8 @@ impl<'a> Cursor<'a> {
     pub fn list(&mut self) -> Result<(u32, Cursor<'a>)> {
         let size = self.i64()?;
         let items = self.u32()?;
-        let payload = size.checked_neg().and_then(|n| n.checked_sub(12)).and_then(|n| usize::try_from(n).ok());
+        let payload =
+            size.checked_neg().and_then(|n| n.checked_sub(12)).and_then(|n| usize::try_from(n).ok());
         match payload {
             Some(n) => Ok((items, Cursor::new(self.take(n)?))),
             None => Err(corruption(format!("a list frame of {size} bytes"))),

@@ -4,15 +4,16 @@
 use super::anchor::{Anchor, Span};
 use super::layout::{Layout, Level};
 use super::lengths::{Queue, ends_to_lengths, narrow, widen, zeros};
+use super::lists::{CLAIMED, Marks, SEALED};
 use super::page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
 use super::pages::{Cluster, Page, read_page_list};
-use super::lists::{CLAIMED, Marks, SEALED};
+use super::pieces::{Chunk, Items, Tree, Walk};
 use super::record::Record;
 use super::schema::{PhysicalColumn, Schema};
 use super::taken::Taken;
 use rayon::prelude::*;
-use strangelet::column::{Cells, Column, ColumnSchema, Scalar};
-use strangelet::dissect::{Sink, TableId};
+use strangelet::column::{Cells, ColumnSchema, Scalar};
+use strangelet::dissect::Sink;
 use strangelet::error::{Result, corruption};
 use strangelet::limits::{self, MAX_STREAM_BYTES};
 use strangelet::source::Source;
@@ -90,7 +91,7 @@ pub fn dissect(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans, sink: &m
     for (_, mut chunk) in raws {
         chunk.flush(sink)?;
     }
-    record.finish(&header, &footer, sink)
+    record.finish(&header, sum, &footer, sink)
 }
 
 /// The schema of the table of a column that fits no table.
@@ -161,7 +162,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn column(&self, column: u32) -> Result<&PhysicalColumn> {
-        self.schema.columns.get(column as usize).ok_or_else(|| corruption(format!("there is no column {column}")))
+        self.schema
+            .columns
+            .get(column as usize)
+            .ok_or_else(|| corruption(format!("there is no column {column}")))
     }
 
     fn read(&self, column: &PhysicalColumn, page: &Page) -> Result<Read> {
@@ -175,7 +179,9 @@ impl Work<'_> {
             return Err(corruption("a page of another length than its elements need"));
         }
         let seal = page.position.checked_add(page.stored).filter(|_| page.sealed);
-        let sealed = seal.and_then(|p| self.source.range(p, 8).ok()).is_some_and(|s| s == xxh3_64(&stored).to_le_bytes());
+        let sealed = seal
+            .and_then(|p| self.source.range(p, 8).ok())
+            .is_some_and(|s| s == xxh3_64(&stored).to_le_bytes());
         Ok(Read { stored, content, sealed })
     }
 
@@ -188,7 +194,13 @@ impl Work<'_> {
     }
 
     /// Lengths of the lists of a node, or `None` where its columns give none for so many items.
-    fn lists(&self, cluster: &Cluster, columns: &[u32], items: usize, marks: &mut Marking) -> Result<Option<Vec<u32>>> {
+    fn lists(
+        &self,
+        cluster: &Cluster,
+        columns: &[u32],
+        items: usize,
+        marks: &mut Marking,
+    ) -> Result<Option<Vec<u32>>> {
         let Some(id) = active(cluster, columns) else {
             let late = columns.iter().any(|&c| self.late(cluster, c));
             return Ok(late.then(|| vec![0; items]));
@@ -228,7 +240,13 @@ impl Work<'_> {
     }
 
     /// Reads a cluster into the chunk, piece by piece.
-    fn cluster(&self, cluster: &Cluster, marks: &mut Marking, chunk: &mut Chunk, sink: &mut dyn Sink) -> Result<()> {
+    fn cluster(
+        &self,
+        cluster: &Cluster,
+        marks: &mut Marking,
+        chunk: &mut Chunk,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
         if cluster.events > most_elements(cluster) {
             return Err(corruption(format!("a cluster of {} events without elements", cluster.events)));
         }
@@ -244,7 +262,7 @@ impl Work<'_> {
         while left > 0 {
             let mut n = (CHUNK_BYTES.saturating_sub(chunk.bytes) / per_event).clamp(1, left);
             let ranges = loop {
-                let ranges = walk.ranges(n as usize)?;
+                let ranges = walk.ranges(n as usize);
                 if n == 1 || !self.too_long(&ranges) {
                     break ranges;
                 }
@@ -294,7 +312,8 @@ impl Work<'_> {
                 Level::Events => Items { lengths: Vec::new(), items: cluster.events as usize },
                 _ if i > 0 && node.leaf.is_none() => Items::default(),
                 Level::Fixed(n) => {
-                    let items = above.checked_mul(*n as usize).filter(|&n| n as u64 <= most_elements(cluster));
+                    let items =
+                        above.checked_mul(*n as usize).filter(|&n| n as u64 <= most_elements(cluster));
                     let items = items.ok_or_else(|| corruption("arrays of more items than elements"))?;
                     Items { lengths: vec![*n; above], items }
                 }
@@ -326,13 +345,19 @@ impl Work<'_> {
         };
         let Some(id) = active(cluster, &leaf.alternatives) else { return Ok(feed) };
         let Some(pages) = cluster.columns.get(id as usize) else { return Ok(feed) };
-        let short = cells.checked_sub(pages.elements()).filter(|&n| n == 0 || self.late(cluster, id));
-        let Some(short) = short else { return Ok(feed) };
+        let surplus = pages.elements() > cells;
+        let short = cells.saturating_sub(pages.elements());
+        if short > 0 && !self.late(cluster, id) {
+            return Ok(feed);
+        }
         feed.column = Some(id);
         (feed.zeros, feed.missing) = (short, short);
         feed.pages = pages.pages.clone();
         feed.pages.reverse();
-        feed.free = marks.free.get(id as usize).cloned().unwrap_or_default();
+        // with more elements than items (some writers of optional values do that) the first are the values,
+        // but the pages cannot come back from them
+        feed.free =
+            if surplus { Vec::new() } else { marks.free.get(id as usize).cloned().unwrap_or_default() };
         feed.compression = pages.compression;
         Ok(feed)
     }
@@ -346,7 +371,9 @@ impl Work<'_> {
         chunk: &mut Chunk,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let (Some(pages), column) = (cluster.columns.get(id as usize), self.column(id)?) else { return Ok(()) };
+        let (Some(pages), column) = (cluster.columns.get(id as usize), self.column(id)?) else {
+            return Ok(());
+        };
         for (i, page) in pages.pages.iter().enumerate() {
             if !marks.is_free(id, i) {
                 continue;
@@ -381,68 +408,6 @@ impl Work<'_> {
 /// Most items that anything in a cluster can have: elements of its longest column, or a few.
 fn most_elements(cluster: &Cluster) -> u64 {
     cluster.columns.iter().map(|c| c.elements()).max().unwrap_or(0).max(1 << 16)
-}
-
-/// Lengths of the lists of a node in a cluster, and the sum of them.
-#[derive(Default)]
-struct Items {
-    lengths: Vec<u32>,
-    items: usize,
-}
-
-/// All lists of a cluster, by node.
-struct Tree {
-    lengths: Vec<Items>,
-}
-
-impl Tree {
-    /// Bytes of the cells that the cluster will become.
-    fn bytes(&self, layout: &Layout) -> u64 {
-        let mut sum = 0u64;
-        for (leaf, schema) in layout.leaves.iter().zip(&layout.columns) {
-            let items = self.lengths.get(leaf.node).map_or(0, |n| n.items) as u64;
-            sum = sum.saturating_add(items.saturating_mul(schema.inner_cells()).saturating_mul(schema.scalar.width() as u64));
-            for n in layout.path(leaf.node) {
-                sum = sum.saturating_add(self.lengths.get(n).map_or(0, |n| n.lengths.len() as u64 * 4));
-            }
-        }
-        sum
-    }
-}
-
-/// How far each node of a cluster has been read.
-struct Walk<'a> {
-    layout: &'a Layout,
-    tree: &'a Tree,
-    at: Vec<usize>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(layout: &'a Layout, tree: &'a Tree) -> Self {
-        Walk { layout, tree, at: vec![0; layout.nodes.len()] }
-    }
-
-    /// The items of each node in the next `events` events.
-    fn ranges(&self, events: usize) -> Result<Vec<(usize, usize)>> {
-        let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(self.at.len());
-        for (i, node) in self.layout.nodes.iter().enumerate() {
-            let from = self.at[i];
-            let n = if i == 0 {
-                events
-            } else {
-                let (a, b) = ranges[node.parent];
-                let lengths = &self.tree.lengths[i].lengths;
-                // nodes that nothing is below have no lengths
-                lengths.get(a..b).unwrap_or_default().iter().map(|&n| n as usize).sum()
-            };
-            ranges.push((from, from + n));
-        }
-        Ok(ranges)
-    }
-
-    fn advance(&mut self, ranges: Vec<(usize, usize)>) {
-        self.at = ranges.into_iter().map(|r| r.1).collect();
-    }
 }
 
 /// The cells of a leaf in a cluster, page after page.
@@ -482,7 +447,8 @@ impl Feed {
             let cells = match work.read(column, &page) {
                 Err(_) => zeros(self.scalar, elements),
                 Ok(read) => {
-                    let own = column.kind.scalar().ok_or_else(|| corruption("a column without a scalar type"))?;
+                    let own =
+                        column.kind.scalar().ok_or_else(|| corruption("a column without a scalar type"))?;
                     let cells = page_to_cells(&column.kind, &read.content, elements)?;
                     let cells = widen(cells, own, self.scalar);
                     let back = narrow(cells.clone(), self.scalar, own);
@@ -497,50 +463,5 @@ impl Feed {
             self.queue.push(cells)?;
         }
         Ok(self.queue.take(n))
-    }
-}
-
-/// The next chunk of a table.
-struct Chunk {
-    table: TableId,
-    events: u64,
-    bytes: u64,
-    columns: Vec<Column>,
-    empty: Vec<Column>,
-}
-
-impl Chunk {
-    fn new(table: TableId, columns: &[ColumnSchema]) -> Chunk {
-        let empty: Vec<Column> = columns
-            .iter()
-            .map(|c| Column { lengths: vec![Vec::new(); c.levels()], values: Cells::empty(c.scalar.width()) })
-            .collect();
-        Chunk { table, events: 0, bytes: 0, columns: empty.clone(), empty }
-    }
-
-    fn add(&mut self, layout: &Layout, tree: &Tree, ranges: &[(usize, usize)], events: u64, parts: Vec<Cells>) -> Result<()> {
-        for ((leaf, column), part) in layout.leaves.iter().zip(&mut self.columns).zip(parts) {
-            for (level, node) in layout.path(leaf.node).into_iter().enumerate() {
-                let (a, b) = ranges[layout.nodes[node].parent];
-                let own = tree.lengths[node].lengths.get(a..b).unwrap_or_default();
-                if let Some(lengths) = column.lengths.get_mut(level) {
-                    lengths.extend_from_slice(own);
-                }
-                self.bytes += 4 * own.len() as u64;
-            }
-            self.bytes += (part.len() * part.width()) as u64;
-            column.values.append(&part)?;
-        }
-        self.events += events;
-        Ok(())
-    }
-
-    fn flush(&mut self, sink: &mut dyn Sink) -> Result<()> {
-        if self.events > 0 {
-            let columns = std::mem::replace(&mut self.columns, self.empty.clone());
-            sink.chunk(self.table, self.events, columns)?;
-            (self.events, self.bytes) = (0, 0);
-        }
-        Ok(())
     }
 }

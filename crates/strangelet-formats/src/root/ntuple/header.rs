@@ -1,6 +1,6 @@
-//! Header envelopes as columns, and written again from them.
+//! Header and footer envelopes as columns, and written again from them.
 //!
-//! One row a field, and one row a column or alias. Numbers that follow from the order of the fields
+//! Both describe fields and columns, the footer those that were added while writing. One row a field, and one row a column or alias. Numbers that follow from the order of the fields
 //! (parents, sources, the field of a column) are kept as the difference to what they usually are; the name of a
 //! projected list, which mostly is that of the member it shows, is left out where it is.
 
@@ -39,10 +39,13 @@ struct TypeRow {
     physical: u32,
 }
 
-/// A header taken apart.
+/// A header or footer taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderRows {
-    /// Name, description and writer of the ntuple, and the list of type information with its frame.
+    /// The header's checksum and number of fields, for a footer.
+    before: Option<(u64, u32)>,
+    /// Of a header: name, description and writer of the ntuple, and the list of type information with its
+    /// frame. Of a footer: two empty ones, the list of type information, and what follows the schema.
     texts: [Vec<u8>; 4],
     fields: Vec<FieldRow>,
     types: Vec<TypeRow>,
@@ -64,7 +67,8 @@ impl HeaderRows {
             ("checksum", Scalar::U32),
         ];
         let mut columns: Vec<_> = numbers.iter().map(|(n, s)| ColumnSchema::flat(*n, *s)).collect();
-        columns.extend(TEXTS.iter().map(|n| ColumnSchema { meaning: Meaning::Text, ..ColumnSchema::bytes(*n) }));
+        columns
+            .extend(TEXTS.iter().map(|n| ColumnSchema { meaning: Meaning::Text, ..ColumnSchema::bytes(*n) }));
         columns
     }
 
@@ -93,56 +97,95 @@ impl HeaderRows {
         for i in 0..3 {
             rows.texts[i] = c.string()?.to_vec();
         }
-        let (n, mut items) = c.list()?;
-        for _ in 0..n {
-            rows.fields.push(FieldRow::read(&mut items.record()?)?);
-        }
-        for alias in [false, true] {
-            let (n, mut items) = c.list()?;
-            for _ in 0..n {
-                rows.types.push(TypeRow::read(&mut items.record()?, alias)?);
-            }
-        }
+        rows.read_schema(&mut c)?;
         rows.texts[3] = c.rest().to_vec();
         Ok(rows)
     }
 
-    /// Writes the header.
+    /// Takes the content of a footer apart, given checksum and number of fields of the header. Whether it
+    /// comes back is for the caller to see.
+    pub fn of_footer(content: &[u8], header: (u64, u32)) -> Result<HeaderRows> {
+        let (mut c, _) = envelope(content, 2)?;
+        c.features()?;
+        c.u64()?;
+        let mut rows = HeaderRows { before: Some(header), ..HeaderRows::default() };
+        let mut schema = c.record()?;
+        rows.read_schema(&mut schema)?;
+        rows.texts[2] = schema.rest().to_vec();
+        rows.texts[3] = c.rest().to_vec();
+        Ok(rows)
+    }
+
+    /// Reads the lists of fields, columns and aliases.
+    fn read_schema(&mut self, c: &mut Cursor<'_>) -> Result<()> {
+        let (n, mut items) = c.list()?;
+        for _ in 0..n {
+            self.fields.push(FieldRow::read(&mut items.record()?)?);
+        }
+        for alias in [false, true] {
+            let (n, mut items) = c.list()?;
+            for _ in 0..n {
+                self.types.push(TypeRow::read(&mut items.record()?, alias)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of fields.
+    pub fn fields(&self) -> u32 {
+        self.fields.len() as u32
+    }
+
+    /// Writes the envelope.
     pub fn write(&self) -> Vec<u8> {
         let mut payload = vec![0; 8];
-        for text in &self.texts[..3] {
-            string(text, &mut payload);
+        if let Some((sum, _)) = self.before {
+            payload.extend(sum.to_le_bytes());
+            let mut schema = self.written_schema();
+            schema.extend(&self.texts[2]);
+            frame(None, &schema, &mut payload);
+        } else {
+            self.texts[..3].iter().for_each(|t| string(t, &mut payload));
+            payload.extend(self.written_schema());
         }
+        payload.extend(&self.texts[3]);
+        close_envelope(if self.before.is_some() { 2 } else { 1 }, &payload)
+    }
+
+    fn written_schema(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         let mut items = Vec::new();
-        for field in &self.fields {
-            frame(None, &field.written(), &mut items);
-        }
-        frame(Some(self.fields.len() as u32), &items, &mut payload);
+        self.fields.iter().for_each(|f| frame(None, &f.written(), &mut items));
+        frame(Some(self.fields.len() as u32), &items, &mut out);
         for alias in [false, true] {
             let mut items = Vec::new();
             let own = self.types.iter().filter(|t| t.alias == alias);
             own.clone().for_each(|t| frame(None, &t.written(), &mut items));
-            frame(Some(own.count() as u32), &items, &mut payload);
+            frame(Some(own.count() as u32), &items, &mut out);
         }
-        payload.extend(&self.texts[3]);
-        close_envelope(1, &payload)
+        out
+    }
+
+    /// Number of the first field.
+    fn base(&self) -> u32 {
+        self.before.map_or(0, |b| b.1)
     }
 
     /// The contents of the two tables: rows and columns of each.
     pub fn into_tables(self) -> [(u64, Vec<Column>); 2] {
-        let mut guess = Guess::default();
+        let (mut guess, base) = (Guess::default(), self.base());
         let mut coded = vec![FieldRow { texts: self.texts.clone(), ..FieldRow::default() }];
         for (id, field) in self.fields.iter().enumerate() {
             let mut row = field.clone();
-            (row.parent, row.source) = guess.code(id as u32, field);
-            if !field.texts[0].is_empty() && shown_name(&self.fields, id) == Some(&field.texts[0]) {
+            (row.parent, row.source) = guess.code(base.wrapping_add(id as u32), field);
+            if !field.texts[0].is_empty() && shown_name(&self.fields, base, id) == Some(&field.texts[0]) {
                 row.texts[0].clear();
             }
             coded.push(row);
         }
         let mut types = self.types;
         let mut last = 0u32;
-        let mut aliases = AliasGuess::of(&self.fields, &types);
+        let mut aliases = AliasGuess::of(&self.fields, base, &types);
         for t in &mut types {
             let field = t.field;
             if t.alias {
@@ -182,13 +225,14 @@ impl HeaderRows {
         [(coded.len() as u64, fields), (types.len() as u64, columns)]
     }
 
-    /// The header of the contents of the two tables.
-    pub fn from_tables(tables: [Vec<Column>; 2]) -> Result<HeaderRows> {
-        read_tables(tables).ok_or_else(|| corruption("record of the ntuple: broken tables of the header"))
+    /// The header, or with those of the header the footer, of the contents of the two tables.
+    pub fn from_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Result<HeaderRows> {
+        read_tables(tables, before)
+            .ok_or_else(|| corruption("record of the ntuple: broken tables of the header"))
     }
 }
 
-fn read_tables(tables: [Vec<Column>; 2]) -> Option<HeaderRows> {
+fn read_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Option<HeaderRows> {
     let [fields, types] = tables;
     let mut c = fields.into_iter();
     let version = w4(c.next()?.values)?;
@@ -203,7 +247,8 @@ fn read_tables(tables: [Vec<Column>; 2]) -> Option<HeaderRows> {
     for _ in 0..4 {
         texts.push(strings(c.next()?)?);
     }
-    let mut rows = HeaderRows::default();
+    let mut rows = HeaderRows { before, ..HeaderRows::default() };
+    let base = rows.base();
     for (i, text) in rows.texts.iter_mut().enumerate() {
         *text = texts.get(i)?.first()?.clone();
     }
@@ -224,12 +269,12 @@ fn read_tables(tables: [Vec<Column>; 2]) -> Option<HeaderRows> {
             source: *source.get(row)?,
             checksum: *checksum.get(row)?,
         };
-        guess.decode(row as u32 - 1, &mut field);
+        guess.decode(base.wrapping_add(row as u32 - 1), &mut field);
         rows.fields.push(field);
     }
     for id in 0..rows.fields.len() {
         if rows.fields[id].texts[0].is_empty()
-            && let Some(name) = shown_name(&rows.fields, id).cloned()
+            && let Some(name) = shown_name(&rows.fields, base, id).cloned()
         {
             rows.fields[id].texts[0] = name;
         }
@@ -260,7 +305,7 @@ fn read_tables(tables: [Vec<Column>; 2]) -> Option<HeaderRows> {
             physical: *physical.get(row)?,
         });
     }
-    let mut aliases = AliasGuess::of(&rows.fields, &rows.types);
+    let mut aliases = AliasGuess::of(&rows.fields, base, &rows.types);
     for t in rows.types.iter_mut().filter(|t| t.alias) {
         t.physical = t.physical.wrapping_add(aliases.physical(t.field));
     }
@@ -371,7 +416,11 @@ impl Guess {
             zigzag(d).wrapping_add(1)
         };
         let last = &mut self.source[(field.role != 1) as usize];
-        let source = if field.flags & 2 != 0 { field.source.wrapping_sub(std::mem::replace(last, field.source)) } else { 0 };
+        let source = if field.flags & 2 != 0 {
+            field.source.wrapping_sub(std::mem::replace(last, field.source))
+        } else {
+            0
+        };
         (parent, source)
     }
 
@@ -399,21 +448,23 @@ fn unzigzag(v: u32) -> u32 {
 }
 
 /// The name of what a projected field shows: of its own source, or for a list of that of its item.
-fn shown_name(fields: &[FieldRow], id: usize) -> Option<&Vec<u8>> {
+fn shown_name(fields: &[FieldRow], base: u32, id: usize) -> Option<&Vec<u8>> {
     let field = fields.get(id)?;
     if field.flags & 2 == 0 {
         return None;
     }
     let shown = match fields.get(id + 1) {
-        Some(item) if item.parent as usize == id && item.flags & 2 != 0 => item.source,
+        Some(item) if item.parent.wrapping_sub(base) as usize == id && item.flags & 2 != 0 => item.source,
         _ => field.source,
     };
-    // only fields before this one have their names when the table is read
-    Some(&fields.get(shown as usize).filter(|f| (shown as usize) < id && f.flags & 2 == 0)?.texts[0])
+    let shown = shown.wrapping_sub(base) as usize;
+    // projected fields may not have their names yet when the table is read
+    Some(&fields.get(shown).filter(|f| f.flags & 2 == 0)?.texts[0])
 }
 
 /// The columns that an alias usually is one of: those of the source of its field, in order.
 struct AliasGuess {
+    base: u32,
     /// By field: the first column.
     first: Vec<u32>,
     source: Vec<u32>,
@@ -421,21 +472,22 @@ struct AliasGuess {
 }
 
 impl AliasGuess {
-    fn of(fields: &[FieldRow], types: &[TypeRow]) -> AliasGuess {
+    fn of(fields: &[FieldRow], base: u32, types: &[TypeRow]) -> AliasGuess {
         let mut first = vec![0; fields.len()];
         for (i, t) in types.iter().enumerate().filter(|(_, t)| !t.alias).rev() {
-            if let Some(f) = first.get_mut(t.field as usize) {
+            if let Some(f) = first.get_mut(t.field.wrapping_sub(base) as usize) {
                 *f = i as u32;
             }
         }
-        AliasGuess { first, source: fields.iter().map(|f| f.source).collect(), last: (u32::MAX, 0) }
+        AliasGuess { base, first, source: fields.iter().map(|f| f.source).collect(), last: (u32::MAX, 0) }
     }
 
     fn physical(&mut self, field: u32) -> u32 {
-        let n = if self.last.0 == field { self.last.1 + 1 } else { 0 };
+        let n = if self.last.0 == field { self.last.1.wrapping_add(1) } else { 0 };
         self.last = (field, n);
-        let source = self.source.get(field as usize).copied().unwrap_or(0);
-        self.first.get(source as usize).copied().unwrap_or(0).wrapping_add(n)
+        let source = self.source.get(field.wrapping_sub(self.base) as usize).copied().unwrap_or(0);
+        let first = self.first.get(source.wrapping_sub(self.base) as usize).copied().unwrap_or(0);
+        first.wrapping_add(n)
     }
 }
 

@@ -166,7 +166,8 @@ impl<'a> Builder<'a> {
             rep.iter().filter_map(|&c| self.schema.columns.get(c as usize)).map(|c| c.kind.element).collect()
         };
         let shape = reps.first().map(elements).unwrap_or_default();
-        let alike: Vec<Vec<u32>> = reps.iter().filter(|r| elements(r).len() == shape.len()).cloned().collect();
+        let alike: Vec<Vec<u32>> =
+            reps.iter().filter(|r| elements(r).len() == shape.len()).cloned().collect();
         let is_list = |reps: &[Vec<u32>]| reps.iter().all(|r| elements(r).first() == Some(&Element::Index));
         let column = |i: usize| -> Vec<u32> { alike.iter().filter_map(|r| r.get(i).copied()).collect() };
         let leaf_role = matches!(field.role, Role::Leaf | Role::Streamer);
@@ -188,7 +189,11 @@ impl<'a> Builder<'a> {
             [Element::Index, Element::Char | Element::Byte] if leaf_role && is_list(&alike) => {
                 let text = shape[1] == Element::Char;
                 let meaning = if text { Meaning::Text } else { Meaning::Bytes };
-                let below = self.lists(&place, column(0)).map(|node| Place { node, inner: Vec::new(), ..place.clone() });
+                let below = self.lists(&place, column(0)).map(|node| Place {
+                    node,
+                    inner: Vec::new(),
+                    ..place.clone()
+                });
                 if !below.is_some_and(|b| self.leaf(&b, column(1), meaning)) {
                     self.raw(&reps);
                 }
@@ -255,9 +260,13 @@ impl<'a> Builder<'a> {
 
     /// Lists without any leaf below them (of empty records, say) have no column to be lengths of.
     fn unused_nodes(&mut self) {
-        let unused: Vec<Vec<u32>> = self.layout.nodes.iter().filter(|n| n.leaf.is_none()).filter_map(|n| {
-            if let Level::Lists(columns) = &n.level { Some(columns.clone()) } else { None }
-        }).collect();
+        let unused: Vec<Vec<u32>> = self
+            .layout
+            .nodes
+            .iter()
+            .filter(|n| n.leaf.is_none())
+            .filter_map(|n| if let Level::Lists(columns) = &n.level { Some(columns.clone()) } else { None })
+            .collect();
         self.raw(&unused);
     }
 

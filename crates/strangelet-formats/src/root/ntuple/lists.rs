@@ -353,13 +353,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn page() -> impl Strategy<Value = Page> {
-        (0u64..40, 0u64..4, 0u32..1000, any::<bool>(), any::<bool>()).prop_map(|(at, stored, elements, sealed, large)| Page {
-            position: at * 100,
-            stored,
-            elements,
-            sealed: sealed && elements > 0,
-            large,
-        })
+        (0u64..40, 0u64..4, 0u32..1000, any::<bool>(), any::<bool>()).prop_map(
+            |(at, stored, elements, sealed, large)| Page {
+                position: at * 100,
+                stored,
+                elements,
+                sealed: sealed && elements > 0,
+                large,
+            },
+        )
     }
 
     fn column() -> impl Strategy<Value = ColumnPages> {
@@ -371,7 +373,10 @@ mod tests {
 
     fn clusters() -> impl Strategy<Value = Vec<Cluster>> {
         let cluster = (0u64..1000, 0u64..1000, prop::collection::vec(column(), 0..6));
-        prop::collection::vec(cluster.prop_map(|(first, events, columns)| Cluster { first, events, columns }), 0..5)
+        prop::collection::vec(
+            cluster.prop_map(|(first, events, columns)| Cluster { first, events, columns }),
+            0..5,
+        )
     }
 
     proptest! {

@@ -15,9 +15,12 @@ mod lengths;
 mod lists;
 mod page;
 mod pages;
+mod pieces;
 mod record;
 mod schema;
 mod taken;
+#[cfg(test)]
+mod tests;
 
 pub use anchor::{Anchor, Span};
 pub use assemble::{Piece, assemble};

@@ -90,10 +90,7 @@ pub fn page_to_switch(kind: &Kind, content: &[u8], elements: usize) -> Result<(V
         .iter()
         .map(|c| {
             let [i0, i1, i2, i3, i4, i5, i6, i7, t0, t1, t2, t3] = *c;
-            (
-                u64::from_le_bytes([i0, i1, i2, i3, i4, i5, i6, i7]),
-                u32::from_le_bytes([t0, t1, t2, t3]),
-            )
+            (u64::from_le_bytes([i0, i1, i2, i3, i4, i5, i6, i7]), u32::from_le_bytes([t0, t1, t2, t3]))
         })
         .unzip())
 }
@@ -110,7 +107,10 @@ pub fn switch_to_page(indexes: &[u64], tags: &[u32]) -> Vec<u8> {
 
 fn check_length(kind: &Kind, bytes: usize, elements: usize) -> Result<()> {
     if kind.page_bytes(elements as u64) != Some(bytes) {
-        return Err(corruption(format!("a page of {bytes} bytes for {elements} elements of {} bits", kind.bits)));
+        return Err(corruption(format!(
+            "a page of {bytes} bytes for {elements} elements of {} bits",
+            kind.bits
+        )));
     }
     Ok(())
 }

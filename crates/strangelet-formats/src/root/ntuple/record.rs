@@ -52,7 +52,13 @@ impl Record {
     }
 
     /// Reads the next envelope, and claims its span if nobody has it yet.
-    pub fn envelope(&mut self, source: &dyn Source, span: Span, spans: &dyn Spans, taken: &mut Taken) -> Result<Vec<u8>> {
+    pub fn envelope(
+        &mut self,
+        source: &dyn Source,
+        span: Span,
+        spans: &dyn Spans,
+        taken: &mut Taken,
+    ) -> Result<Vec<u8>> {
         if span.content > MAX_STREAM_BYTES {
             return Err(unsupported(format!("an envelope of {} bytes", span.content)));
         }
@@ -120,18 +126,33 @@ impl Record {
     }
 
     /// Writes the envelopes themselves, those that come back from rows without their bytes.
-    pub fn finish(mut self, header: &[u8], footer: &[u8], sink: &mut dyn Sink) -> Result<()> {
-        let tables = HeaderRows::of(header).map(HeaderRows::into_tables);
-        let made = tables.ok().filter(|t| {
-            let again = HeaderRows::from_tables(t.clone().map(|t| t.1));
-            again.is_ok_and(|rows| rows.write() == header)
-        });
-        let mut contents: Vec<&[u8]> = vec![if made.is_some() { &[] } else { header }, footer];
-        if let Some(how) = self.how.first_mut().filter(|_| made.is_some()) {
-            *how |= MADE;
-        }
-        for (i, (n, columns)) in [FIELDS, TYPES].into_iter().zip(made.into_iter().flatten()) {
-            sink.chunk(self.table(i)?, n, columns)?;
+    pub fn finish(
+        mut self,
+        header: &[u8],
+        header_sum: u64,
+        footer: &[u8],
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let mut contents: Vec<&[u8]> = Vec::new();
+        let mut fields = 0;
+        for (i, content) in [header, footer].into_iter().enumerate() {
+            let before = (i == 1).then_some((header_sum, fields));
+            let rows = match before {
+                None => HeaderRows::of(content),
+                Some(before) => HeaderRows::of_footer(content, before),
+            };
+            fields = rows.as_ref().map_or(0, |r| r.fields());
+            let made = rows.map(HeaderRows::into_tables).ok().filter(|t| {
+                let again = HeaderRows::from_tables(t.clone().map(|t| t.1), before);
+                again.is_ok_and(|rows| rows.write() == content)
+            });
+            contents.push(if made.is_some() { &[] } else { content });
+            if let Some(how) = self.how.get_mut(i).filter(|_| made.is_some()) {
+                *how |= MADE;
+            }
+            for (t, (n, columns)) in [FIELDS, TYPES].into_iter().zip(made.into_iter().flatten()) {
+                sink.chunk(self.table(t)?, n, columns)?;
+            }
         }
         contents.extend(self.lists.iter().map(|l| l.as_slice()));
         let of = |f: fn(&Span) -> u64| Column::flat(Cells::W8(self.spans.iter().map(f).collect()));
@@ -189,14 +210,13 @@ impl Recorded {
             })
             .collect();
         let mut parts = contents.into_iter().zip(how.iter().map(|how| how & MADE != 0));
-        let (Some((header, header_made)), Some((footer, _))) = (parts.next(), parts.next()) else {
+        let (Some((header, header_made)), Some((footer, footer_made))) = (parts.next(), parts.next()) else {
             return Err(broken());
         };
-        let header = if header_made {
-            let fields = tables.read(first + FIELDS, 0)?;
-            HeaderRows::from_tables([fields, tables.read(first + TYPES, 0)?])?.write()
+        let (header, footer) = if header_made || footer_made {
+            rows_to_envelopes(tables, first, (header, header_made), (footer, footer_made))?
         } else {
-            header
+            (header, footer)
         };
         let lists = parts.map(|(list, made)| (!made).then_some(list)).collect();
         Ok(Recorded { spans, header, footer, lists, memory: Memory::default() })
@@ -226,4 +246,25 @@ impl Recorded {
         };
         Ok((clusters, marks, list))
     }
+}
+
+/// Header and footer, each from its bytes or from the next chunk of rows.
+fn rows_to_envelopes(
+    tables: &dyn Tables,
+    first: TableId,
+    header: (Vec<u8>, bool),
+    footer: (Vec<u8>, bool),
+) -> Result<(Vec<u8>, Vec<u8>)> {
+    let chunk = |i: usize| -> Result<[Vec<Column>; 2]> {
+        Ok([tables.read(first + FIELDS, i)?, tables.read(first + TYPES, i)?])
+    };
+    let header_made = header.1;
+    let header = if header.1 { HeaderRows::from_tables(chunk(0)?, None)?.write() } else { header.0 };
+    if !footer.1 {
+        return Ok((header, footer.0));
+    }
+    let fields = HeaderRows::of(&header).map_or(0, |r| r.fields());
+    let sum = header.last_chunk::<8>().map_or(0, |s| u64::from_le_bytes(*s));
+    let rows = HeaderRows::from_tables(chunk(header_made as usize)?, Some((sum, fields)))?;
+    Ok((header, rows.write()))
 }
