@@ -1,7 +1,10 @@
 //! Files of others, taken apart into tables and put together again, byte for byte.
 #![forbid(unsafe_code)]
 
+mod content;
 mod raw;
+
+pub use content::content;
 
 use strangelet::dissect::FileFormat;
 
