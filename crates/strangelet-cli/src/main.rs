@@ -1,6 +1,7 @@
 //! The `strangelet` command: one verb, one file.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod files;
 mod output;
 mod ui;
@@ -11,7 +12,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{compress, decompress, inspect, verify};
+use verbs::{bench as bench_verb, compress, decompress, inspect, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -45,6 +46,9 @@ enum Verb {
     Decompress(decompress::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Bench(bench_verb::Args),
+    #[command(hide = true)]
+    BenchOne(bench_verb::OneArgs),
 }
 
 /// Runs a verb; the number of files that failed.
@@ -54,6 +58,8 @@ fn run(verb: Verb) -> Result<usize> {
         Verb::Decompress(args) => decompress::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Bench(args) => bench_verb::run(&args),
+        Verb::BenchOne(args) => bench_verb::run_one(&args),
     }
 }
 

@@ -4,9 +4,12 @@
 mod layout;
 mod npy;
 mod plan;
+mod content;
 mod raw;
 pub mod recipe;
 pub mod root;
+
+pub use content::content;
 
 use strangelet::dissect::FileFormat;
 

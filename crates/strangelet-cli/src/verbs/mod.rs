@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod bench;
 pub mod compress;
 pub mod decompress;
 pub mod inspect;
