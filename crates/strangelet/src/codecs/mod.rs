@@ -1,5 +1,6 @@
 //! The codecs, one file each.
 
+mod adaptive;
 mod constant;
 pub mod same;
 mod store;
@@ -8,7 +9,8 @@ mod zstandard;
 use crate::codec::Codec;
 
 /// All codecs.
-pub static ALL: &[&dyn Codec] = &[&store::Store, &same::Same, &constant::Constant, &zstandard::Zstandard];
+pub static ALL: &[&dyn Codec] =
+    &[&store::Store, &same::Same, &constant::Constant, &zstandard::Zstandard, &adaptive::Adaptive];
 
 /// The codec with a number.
 pub fn by_id(id: u8) -> Option<&'static dyn Codec> {

@@ -1,0 +1,258 @@
+//! Keys: cells as unsigned integers whose order and nearness are those of the numbers.
+
+use crate::column::{Cells, Scalar};
+
+/// An unsigned word that holds a key: `u32` for cells of up to four bytes, `u64` for eight.
+pub trait Word: Copy + Ord + Default + Send + Sync {
+    /// Bits of the word.
+    const BITS: u32;
+    /// Widened.
+    fn wide(self) -> u64;
+    /// The low bits of a wide word.
+    fn narrow(x: u64) -> Self;
+}
+
+impl Word for u32 {
+    const BITS: u32 = 32;
+    #[inline(always)]
+    fn wide(self) -> u64 {
+        self as u64
+    }
+    #[inline(always)]
+    fn narrow(x: u64) -> u32 {
+        x as u32
+    }
+}
+
+impl Word for u64 {
+    const BITS: u32 = 64;
+    #[inline(always)]
+    fn wide(self) -> u64 {
+        self
+    }
+    #[inline(always)]
+    fn narrow(x: u64) -> u64 {
+        x
+    }
+}
+
+/// How a bit pattern of `w` bits becomes a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Map {
+    /// As it is.
+    Plain = 0,
+    /// Rotated left by one bit: the sign becomes the lowest bit, so that x and -x are neighbours.
+    Rotated = 1,
+    /// Top bit set: all bits flipped; not set: top bit flipped. Floats in their order.
+    Ordered = 2,
+    /// Top bit flipped: signed integers in their order.
+    Offset = 3,
+    /// A signed integer n as 2n, or -2n - 1 where it is negative.
+    ZigZag = 4,
+    /// A float that holds an integer of at most 2^24 (2^53 for eight bytes), as `ZigZag` of that integer.
+    Integral = 5,
+}
+
+impl Map {
+    /// All, by number.
+    pub const ALL: [Map; 6] =
+        [Map::Plain, Map::Rotated, Map::Ordered, Map::Offset, Map::ZigZag, Map::Integral];
+
+    /// The map with a number.
+    pub fn from_id(id: u8) -> Option<Map> {
+        Self::ALL.get(id as usize).copied()
+    }
+
+    /// Whether the map can take cells of this type at all.
+    pub fn fits(self, scalar: Scalar) -> bool {
+        match self {
+            Map::Integral => scalar.is_float(),
+            _ => true,
+        }
+    }
+}
+
+/// A signed number as an unsigned one, small where it is near zero. `bits` is its width.
+#[inline(always)]
+pub fn zigzag(x: u64, bits: u32) -> u64 {
+    let s = ((x << (64 - bits)) as i64) >> (64 - bits);
+    let z = ((s << 1) ^ (s >> 63)) as u64;
+    if bits == 64 { z } else { z & ((1 << bits) - 1) }
+}
+
+/// The inverse of [`zigzag`]; the bits above the width are copies of the sign.
+#[inline(always)]
+pub fn unzigzag(z: u64) -> u64 {
+    (z >> 1) ^ (z & 1).wrapping_neg()
+}
+
+#[inline(always)]
+fn forward_bits(x: u64, map: Map, bits: u32) -> u64 {
+    let top = 1u64 << (bits - 1);
+    let mask = top | (top - 1);
+    match map {
+        Map::Plain => x,
+        Map::Rotated => (x << 1 | x >> (bits - 1)) & mask,
+        Map::Ordered => {
+            if x & top != 0 {
+                !x & mask
+            } else {
+                x | top
+            }
+        }
+        Map::Offset => x ^ top,
+        Map::ZigZag | Map::Integral => zigzag(x, bits),
+    }
+}
+
+#[inline(always)]
+fn inverse_bits(k: u64, map: Map, bits: u32) -> u64 {
+    let top = 1u64 << (bits - 1);
+    let mask = top | (top - 1);
+    match map {
+        Map::Plain => k,
+        Map::Rotated => (k >> 1 | k << (bits - 1)) & mask,
+        Map::Ordered => {
+            if k & top != 0 {
+                k ^ top
+            } else {
+                !k & mask
+            }
+        }
+        Map::Offset => k ^ top,
+        Map::ZigZag | Map::Integral => unzigzag(k) & mask,
+    }
+}
+
+/// Integer held by an f32, where it has one and comes back bit for bit.
+#[inline(always)]
+fn integer32(bits: u32) -> Option<u32> {
+    let f = f32::from_bits(bits);
+    let n = f as i32; // saturates, NaN gives 0
+    (n.unsigned_abs() <= 1 << 24 && (n as f32).to_bits() == bits).then_some(n as u32)
+}
+
+#[inline(always)]
+fn integer64(bits: u64) -> Option<u64> {
+    let f = f64::from_bits(bits);
+    let n = f as i64;
+    (n.unsigned_abs() <= 1 << 53 && (n as f64).to_bits() == bits).then_some(n as u64)
+}
+
+/// Keys of cells of up to four bytes, or `None` where the map does not fit a value.
+pub fn forward32(cells: &Cells, map: Map) -> Option<Vec<u32>> {
+    if map == Map::Integral {
+        return match cells {
+            Cells::W4(v) => v.iter().map(|&x| integer32(x).map(|n| zigzag(n as u64, 32) as u32)).collect(),
+            _ => None,
+        };
+    }
+    fn all<T: Copy + Into<u64>>(v: &[T], map: Map, bits: u32) -> Vec<u32> {
+        v.iter().map(|&x| forward_bits(x.into(), map, bits) as u32).collect()
+    }
+    match cells {
+        Cells::W1(v) => Some(all(v, map, 8)),
+        Cells::W2(v) => Some(all(v, map, 16)),
+        Cells::W4(v) => Some(all(v, map, 32)),
+        Cells::W8(_) => None,
+    }
+}
+
+/// Keys of cells of eight bytes, or `None` where the map does not fit a value.
+pub fn forward64(cells: &Cells, map: Map) -> Option<Vec<u64>> {
+    let Cells::W8(v) = cells else { return None };
+    match map {
+        Map::Integral => v.iter().map(|&x| integer64(x).map(|n| zigzag(n, 64))).collect(),
+        _ => Some(v.iter().map(|&x| forward_bits(x, map, 64)).collect()),
+    }
+}
+
+/// Cells of keys. Any keys give some cells.
+pub fn inverse<W: Word>(keys: &[W], map: Map, scalar: Scalar) -> Cells {
+    let bits = scalar.width() as u32 * 8;
+    let back = |k: &W| {
+        let x = inverse_bits(k.wide(), map, bits);
+        match (map, bits) {
+            (Map::Integral, 32) => (x as u32 as i32 as f32).to_bits() as u64,
+            (Map::Integral, 64) => (x as i64 as f64).to_bits(),
+            _ => x,
+        }
+    };
+    match scalar.width() {
+        1 => Cells::W1(keys.iter().map(|k| back(k) as u8).collect()),
+        2 => Cells::W2(keys.iter().map(|k| back(k) as u16).collect()),
+        4 => Cells::W4(keys.iter().map(|k| back(k) as u32).collect()),
+        _ => Cells::W8(keys.iter().map(back).collect()),
+    }
+}
+
+/// Least key, and number of low bits in which all keys agree with it.
+pub fn frame<W: Word>(keys: &[W]) -> (u64, u32) {
+    let min = keys.iter().copied().min().unwrap_or_default().wide();
+    let live = keys.iter().fold(0, |live, k| live | (k.wide() - min));
+    (min, if live == 0 { 0 } else { live.trailing_zeros() })
+}
+
+/// Moves keys into their frame.
+pub fn into_frame<W: Word>(keys: &mut [W], min: u64, shift: u32) {
+    if min != 0 || shift != 0 {
+        keys.iter_mut().for_each(|k| *k = W::narrow((k.wide() - min) >> shift));
+    }
+}
+
+/// Differences to the key `lag` before (zero before the first), as zigzag, modulo the word.
+pub fn differences<W: Word>(keys: &[W], lag: usize) -> Vec<W> {
+    (0..keys.len())
+        .map(|i| {
+            let before = if i >= lag { keys[i - lag].wide() } else { 0 };
+            W::narrow(zigzag(keys[i].wide().wrapping_sub(before), W::BITS))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn maps_come_back(v: Vec<u64>) {
+            for scalar in Scalar::ALL {
+                let bytes: Vec<u8> = v.iter().flat_map(|x| x.to_le_bytes()[..scalar.width()].to_vec()).collect();
+                let cells = Cells::from_le_bytes(scalar, &bytes).unwrap();
+                for map in Map::ALL {
+                    if let Some(k) = forward32(&cells, map) {
+                        prop_assert_eq!(&inverse(&k, map, scalar), &cells);
+                    }
+                    if let Some(k) = forward64(&cells, map) {
+                        prop_assert_eq!(&inverse(&k, map, scalar), &cells);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn zigzags_come_back(x: u64) {
+            prop_assert_eq!(unzigzag(zigzag(x, 64)), x);
+            prop_assert_eq!(unzigzag(zigzag(x as u32 as u64, 32)) as u32, x as u32);
+        }
+    }
+
+    #[test]
+    fn floats_that_hold_integers() {
+        let f = |v: &[f32]| Cells::W4(v.iter().map(|x| x.to_bits()).collect());
+        assert_eq!(forward32(&f(&[0.0, -1.0, 3.0]), Map::Integral), Some(vec![0, 1, 6]));
+        assert_eq!(forward32(&f(&[-0.0]), Map::Integral), None);
+        assert_eq!(forward32(&f(&[f32::NAN]), Map::Integral), None);
+        assert_eq!(forward32(&f(&[0.5]), Map::Integral), None);
+    }
+
+    #[test]
+    fn the_order_of_floats_is_kept() {
+        let v = [f32::NEG_INFINITY, -2.0, -1e-30, -0.0, 0.0, 1e-30, 1.0, f32::INFINITY];
+        let k = forward32(&Cells::W4(v.iter().map(|x| x.to_bits()).collect()), Map::Ordered).unwrap();
+        assert!(k.is_sorted());
+    }
+}

@@ -1,0 +1,4 @@
+//! Reversible maps between cells and small integers. Pure kernels: slices in, slices out.
+
+pub mod classes;
+pub mod keys;
