@@ -81,7 +81,8 @@ impl Streams {
 
     /// Payloads of the numbers, and of the rest.
     pub fn pack(&self) -> Result<(Vec<Vec<u8>>, Vec<u8>)> {
-        let numbers = self.numbers.iter().map(|(scalar, cells)| pack(*scalar, cells)).collect::<Result<_>>()?;
+        let numbers =
+            self.numbers.iter().map(|(scalar, cells)| pack(*scalar, cells)).collect::<Result<_>>()?;
         let mut rest = Vec::new();
         xz()?.compress(&mut &self.bytes[..], self.bytes.len() as u64, &mut rest)?;
         Ok((numbers, rest))

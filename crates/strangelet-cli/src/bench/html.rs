@@ -1,3 +1,5 @@
 //! placeholder
 use super::record::Record;
-pub fn page(_records: &[Record], _totals: &[Record]) -> String { String::new() }
+pub fn page(_records: &[Record], _totals: &[Record]) -> String {
+    String::new()
+}

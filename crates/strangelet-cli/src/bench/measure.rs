@@ -83,7 +83,14 @@ fn ours(file: &FileSource, level: strangelet::codec::Level) -> Result<Measured> 
     let mut same = Same::new(file);
     io::copy(&mut SourceReader::new(&restored), &mut same)?;
     let bytes_out = container.len();
-    Ok(Measured { bytes_out, compress_s, decompress_s, columns_s: Some(columns_s), exact: same.whole(), children: 0 })
+    Ok(Measured {
+        bytes_out,
+        compress_s,
+        decompress_s,
+        columns_s: Some(columns_s),
+        exact: same.whole(),
+        children: 0,
+    })
 }
 
 fn rivals(rival: &dyn Rival, input: &FileSource) -> Result<Measured> {

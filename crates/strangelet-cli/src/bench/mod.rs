@@ -57,7 +57,9 @@ impl Method {
     /// Library and settings.
     pub fn about(&self) -> String {
         match self {
-            Method::Ours(level) => format!("strangelet {}, level {}", env!("CARGO_PKG_VERSION"), level.name()),
+            Method::Ours(level) => {
+                format!("strangelet {}, level {}", env!("CARGO_PKG_VERSION"), level.name())
+            }
             Method::AsIs(rival) => rival.about(),
             Method::Unpacked(rival) => {
                 format!("{}, on the content: every compressed block inflated", rival.about())

@@ -231,7 +231,14 @@ fn table(records: &[Record], totals: &[Record]) -> String {
         out += &ratios(&files, records, totals, colour);
     }
     let mut t = Aligned::new(&[
-        "method", ">bytes", ">ratio", ">compress", ">decompress", ">columns", ">peak MB", "exact",
+        "method",
+        ">bytes",
+        ">ratio",
+        ">compress",
+        ">decompress",
+        ">columns",
+        ">peak MB",
+        "exact",
     ]);
     for r in totals {
         t.row(vec![
