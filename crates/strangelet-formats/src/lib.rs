@@ -11,4 +11,4 @@ pub mod root;
 use strangelet::dissect::FileFormat;
 
 /// All kinds of file, the most special first; the last takes anything.
-pub static ALL: &[&dyn FileFormat] = &[&npy::Npy, &raw::Raw];
+pub static ALL: &[&dyn FileFormat] = &[&root::Root, &npy::Npy, &raw::Raw];
