@@ -14,4 +14,4 @@ pub use content::content;
 use strangelet::dissect::FileFormat;
 
 /// All kinds of file, the most special first; the last takes anything.
-pub static ALL: &[&dyn FileFormat] = &[&npy::Npy, &raw::Raw];
+pub static ALL: &[&dyn FileFormat] = &[&root::Root, &npy::Npy, &raw::Raw];
