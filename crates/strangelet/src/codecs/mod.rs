@@ -1,6 +1,7 @@
 //! The codecs, one file each.
 
 mod adaptive;
+mod bytes;
 mod constant;
 pub mod same;
 mod store;
@@ -10,7 +11,7 @@ use crate::codec::Codec;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] =
-    &[&store::Store, &same::Same, &constant::Constant, &zstandard::Zstandard, &adaptive::Adaptive];
+    &[&store::Store, &same::Same, &constant::Constant, &zstandard::Zstandard, &adaptive::Adaptive, &bytes::Bytes];
 
 /// The codec with a number.
 pub fn by_id(id: u8) -> Option<&'static dyn Codec> {
