@@ -33,7 +33,7 @@ fn mul(a: u64, b: u64) -> u64 {
 
 impl Literals {
     fn new(stride: usize, literals: usize) -> Literals {
-        let slots = (literals * 2).next_power_of_two().clamp(1 << 6, 1 << std::env::var("SL").unwrap().parse::<usize>().unwrap());
+        let slots = (literals * 2).next_power_of_two().clamp(1 << 6, 1 << 12);
         Literals {
             first: vec![Counter::default(); 1 << 16],
             tables: std::array::from_fn(|_| vec![[Counter::default(); 16]; slots]),
@@ -253,7 +253,6 @@ impl Codec for Bytes {
             for &s in &tries {
                 let mut o = Vec::new();
                 encode(bytes, s, &copies, &mut o)?;
-                if bytes.len() > 20000 { eprintln!("{} least {least} stride {s}: {}", bytes.len(), o.len()); }
                 if best.as_ref().is_none_or(|b| o.len() < b.len()) {
                     best = Some(o);
                 }
