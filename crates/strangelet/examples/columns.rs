@@ -50,7 +50,7 @@ fn cpu() -> f64 {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (mut level, mut top, mut files) = (Level::Balanced, 0, Vec::new());
+    let (mut level, mut top, mut repeat, mut files) = (Level::Balanced, 0, 1, Vec::new());
     let mut it = args.iter();
     while let Some(a) = it.next() {
         match a.as_str() {
@@ -58,6 +58,7 @@ fn main() {
                 let l = it.next().unwrap();
                 level = Level::ALL.iter().find(|(_, n)| n == l).unwrap().0
             }
+            "--repeat" => repeat = it.next().unwrap().parse().unwrap(),
             "--top" => top = it.next().unwrap().parse().unwrap(),
             _ => files.push(a.clone()),
         }
@@ -100,7 +101,12 @@ fn main() {
             };
             let shape = Shape { scalar: r.scalar, count: r.cells.len() };
             let back = codec.decode(payload, shape, &needed).unwrap();
-            let d = cpu() - t;
+            let mut d = cpu() - t;
+            for _ in 1..repeat {
+                let t = cpu();
+                codec.decode(payload, shape, &needed).unwrap();
+                d = d.min(cpu() - t);
+            }
             assert!(back == r.cells, "{} stream {i} {} by {} differs", f, r.name, codec.name());
             let bytes = r.cells.len() * r.cells.width();
             let s = total.entry(codec.name()).or_default();

@@ -8,83 +8,51 @@ use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::limits;
 use crate::transform::classes::{Cut, LEAF, Ranks, Tree};
-use crate::transform::keys::{self, Map, Word, unzigzag, zigzag};
+use crate::transform::keys::{Word, unzigzag};
+use super::plan::{Forward, Plan, code_table, count_prefixes, rank_plans, sample};
 
 /// Classes through an adaptive binary coder.
 pub struct Adaptive;
 
 /// Everything the decoder must know beside the bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    pub map: Map,
-    pub min: u64,
-    pub shift: u32,
-    pub lag: usize,
-    pub cut: Cut,
-    pub depth: u32,
-    pub side: usize,
+struct Settings {
+    plan: Plan,
+    /// Bits of the suffix that are modelled.
+    depth: u32,
+    /// Cells of a row, each with its own contexts; 0 for none.
+    side: usize,
     /// Most cells back that a repeated value may lie, as a power of two; 0 for no repeats.
-    pub reach: u32,
+    reach: u32,
 }
 
-/// Most classes.
-const MAX_CLASSES: usize = 256;
-
-impl Plan {
+impl Settings {
     fn write(&self, out: &mut Vec<u8>) {
-        let (gamma, n) = match self.cut {
-            Cut::Linear(n) => (0, n),
-            Cut::Gamma(m) => (1, m),
-        };
-        let flags = self.map as u8
-            | gamma << 3
-            | ((self.lag > 0) as u8) << 4
-            | ((self.min > 0) as u8) << 5
-            | ((self.shift > 0) as u8) << 6
-            | ((self.side > 0) as u8) << 7;
-        out.extend_from_slice(&[flags, n as u8 | ((self.reach > 0) as u8) << 7, self.depth as u8]);
-        if self.reach > 0 {
-            out.push(self.reach as u8);
-        }
-        if self.lag > 0 {
-            put(out, self.lag as u64);
-        }
-        if self.min > 0 {
-            put(out, self.min);
-        }
-        if self.shift > 0 {
-            out.push(self.shift as u8);
-        }
+        out.push(self.depth as u8 | ((self.side > 0) as u8) << 6 | ((self.reach > 0) as u8) << 7);
         if self.side > 0 {
             put(out, self.side as u64);
         }
+        if self.reach > 0 {
+            out.push(self.reach as u8);
+        }
+        self.plan.write(out);
     }
 
-    fn read(c: &mut Cursor, scalar: Scalar) -> Result<Plan> {
-        let [flags, n, depth] = c.array()?;
-        let reach = if n & 128 == 0 { 0 } else { c.byte()? as u32 };
-        let n = n & 127;
-        let map = Map::from_id(flags & 7)
-            .filter(|m| m.fits(scalar))
-            .ok_or_else(|| corruption("adaptive: no such map"))?;
-        if n > 63 || depth > 16 || reach > 28 {
-            return Err(corruption("adaptive: no such cut"));
+    fn read(c: &mut Cursor, scalar: Scalar) -> Result<Settings> {
+        let flags = c.byte()?;
+        let depth = (flags & 63) as u32;
+        let side = if flags & 64 == 0 { 0 } else { c.varint()? };
+        let reach = if flags & 128 == 0 { 0 } else { c.byte()? } as u32;
+        if depth > MAX_DEPTH || side > MAX_SIDE as u64 || reach > MAX_REACH {
+            return Err(corruption("adaptive: settings that do not exist"));
         }
-        let cut = if flags & 8 == 0 { Cut::Linear(n as u32) } else { Cut::Gamma(n as u32) };
-        if cut == Cut::Gamma(n as u32) && n > 8 {
-            return Err(corruption("adaptive: no such cut"));
-        }
-        let mut number = |bit: u8| if flags & bit == 0 { Ok(0) } else { c.varint() };
-        let lag = number(16)? as usize;
-        let min = number(32)?;
-        let shift = if flags & 64 == 0 { 0 } else { c.byte()? as u32 };
-        if shift > 63 {
-            return Err(corruption("adaptive: no such shift"));
-        }
-        let side = if flags & 128 == 0 { 0 } else { c.varint()? } as usize;
-        Ok(Plan { map, min, shift, lag, cut, depth: depth as u32, side, reach })
+        Ok(Settings { plan: Plan::read(c, scalar)?, depth, side: side as usize, reach })
     }
 }
+
+const MAX_DEPTH: u32 = 16;
+const MAX_SIDE: usize = 1 << 12;
+const MAX_REACH: u32 = 28;
 
 /// Modelled bits and raw bits, either direction.
 trait Bits: BitCoder {
@@ -125,76 +93,29 @@ impl Bits for Get<'_> {
     }
 }
 
-/// Codes a number by Elias gamma with adaptive bits.
-struct Number {
-    length: [Counter; 65],
-}
-impl Number {
-    fn new() -> Self {
-        Number { length: [Counter::default(); 65] }
-    }
-    fn code<C: BitCoder>(&mut self, c: &mut C, x: u64) -> u64 {
-        let want = 64 - x.leading_zeros();
-        let mut len = 0;
-        while len < 64 {
-            let counter = &mut self.length[len as usize];
-            let more = c.code(want > len, counter.p_coder());
-            counter.update(more, 30);
-            if !more {
-                break;
-            }
-            len += 1;
-        }
-        if len < 2 {
-            return len as u64;
-        }
-        let mut y = 1u64;
-        for i in (0..len - 1).rev() {
-            y = y << 1 | c.code(x >> i & 1 == 1, 32768) as u64;
-        }
-        y
-    }
+/// Codes a weight of a class table: the logarithm of a power of two, by the one before.
+struct Weight {
+    counters: Vec<[Counter; 32]>,
+    before: usize,
 }
 
-/// Codes which prefixes are in use, and about how often: the logarithm of the count.
-fn code_table<C: BitCoder>(c: &mut C, used: &mut Vec<u64>, weights: &mut Vec<u32>) -> Result<()> {
-    let mut number = Number::new();
-    let n = number.code(c, used.len() as u64) as usize;
-    if n == 0 || n > MAX_CLASSES {
-        return Err(corruption("adaptive: a bad number of classes"));
+impl Weight {
+    fn new() -> Self {
+        Weight { counters: vec![[Counter::default(); 32]; 32], before: 0 }
     }
-    let decode = used.is_empty();
-    let (mut gaps, mut counts) = (Number::new(), [[Counter::default(); 32]; 32]);
-    let (mut last, mut context) = (0u64, 0usize);
-    for i in 0..n {
-        let gap = if decode {
-            0
-        } else if i == 0 {
-            used[0]
-        } else {
-            used[i] - last - 1
-        };
-        let gap = if i == 0 { Number::new().code(c, gap) } else { gaps.code(c, gap) };
-        let prefix = if i == 0 { Some(gap) } else { last.checked_add(gap).and_then(|p| p.checked_add(1)) };
-        last = prefix.ok_or_else(|| corruption("adaptive: a bad class"))?;
-        // weights are powers of two, coded as an unary walk away from the one before
-        let want = if decode { 0 } else { weights[i].ilog2() as usize };
-        let mut node = 1;
-        let mut value = 0;
-        for bit in (0..5).rev() {
-            let counter = &mut counts[context][node];
-            let b = c.code(want >> bit & 1 == 1, counter.p_coder());
+
+    fn code<C: BitCoder>(&mut self, c: &mut C, weight: u32) -> u32 {
+        let want = 31 - weight.max(1).leading_zeros();
+        let mut node = 1usize;
+        for k in (0..5).rev() {
+            let counter = &mut self.counters[self.before][node & 31];
+            let b = c.code(want >> k & 1 == 1, counter.p_coder());
             counter.update(b, 30);
-            node = (node << 1 | b as usize) & 31;
-            value = value << 1 | b as usize;
+            node = node << 1 | b as usize;
         }
-        context = value;
-        if decode {
-            used.push(last);
-            weights.push(1 << value);
-        }
+        self.before = node & 31;
+        1 << self.before
     }
-    Ok(())
 }
 
 const K: usize = 4;
@@ -265,7 +186,7 @@ fn hash(a: usize, b: usize) -> usize {
 /// Codes all cells. The encoder gives the keys in their frame; the decoder fills them in.
 fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     bits: &mut B,
-    plan: &Plan,
+    settings: &Settings,
     used: &[u64],
     weights: &[u32],
     given: &[W],
@@ -273,18 +194,18 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     repeats: &[u32],
     count: usize,
 ) {
+    let (plan, side, reach) = (&settings.plan, settings.side, settings.reach);
     let bases: Vec<(u32, u64)> = used.iter().map(|&p| plan.cut.base(p)).collect();
     let ranks = if ENCODE { Ranks::new(used) } else { Ranks::new(&[]) };
     let mut model = Model::new(Tree::new(weights), used.len(), count);
     let stride = model.stride;
-    let mut depth = plan.depth;
+    let mut depth = settings.depth;
     while depth > 0 && used.len() << depth > 1 << 18 {
         depth -= 1;
     }
     let mut repeater = Repeats::new();
-    let mut rank_log: Vec<u16> = if plan.reach > 0 { limits::reserve(count) } else { Vec::new() };
+    let mut rank_log: Vec<u16> = if reach > 0 { limits::reserve(count) } else { Vec::new() };
     let mut fine = vec![Counter::default(); used.len() << depth];
-    let side = plan.side;
     let mut history: Vec<u16> = vec![0; if side > 0 { side } else { 1 }];
     let (mut r1, mut r2, mut r3) = (0usize, 0usize, 0usize);
     let mut turn = 0;
@@ -292,14 +213,8 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     for i in 0..count {
         let keys: &[W] = if ENCODE { given } else { made };
         let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
-        let symbol = if !ENCODE {
-            0
-        } else if plan.lag > 0 {
-            W::narrow(zigzag(keys[i].wide().wrapping_sub(before), W::BITS)).wide()
-        } else {
-            keys[i].wide()
-        };
-        if plan.reach > 0 {
+        let symbol = if ENCODE { plan.symbol::<W>(keys[i].wide(), before) } else { 0 };
+        if reach > 0 {
             let distance = repeater.code(bits, if ENCODE { repeats[i] } else { 0 }) as usize;
             if distance > 0 {
                 // Only broken payloads point before the first cell.
@@ -332,7 +247,7 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
         let contexts = [0, r1 * stride, (r1 * stride + r2) * stride, c3 * stride];
         let rank = model.code(bits, rank, contexts) as usize;
         (r1, r2, r3) = (rank, r1, r2);
-        if plan.reach > 0 {
+        if reach > 0 {
             rank_log.push(rank as u16);
         }
         if side > 0 {
@@ -443,193 +358,78 @@ fn find_repeats<W: Word>(keys: &[W], reach: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Prefixes in use and their rounded counts.
-fn count_prefixes<W: Word>(keys: &[W], repeats: &[u32], plan: &Plan) -> Option<(Vec<u64>, Vec<u32>)> {
-    let mut prefixes: Vec<u64> = Vec::with_capacity(keys.len());
-    for i in 0..keys.len() {
-        if plan.reach > 0 && repeats[i] > 0 {
-            continue;
-        }
-        let s = if plan.lag > 0 {
-            let before = if i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
-            W::narrow(zigzag(keys[i].wide().wrapping_sub(before), W::BITS)).wide()
-        } else {
-            keys[i].wide()
-        };
-        prefixes.push(plan.cut.prefix(s));
-    }
-    let mut used: Vec<u64> = Vec::new();
-    let mut counts: Vec<u32> = Vec::new();
-    let max = prefixes.iter().copied().max()?;
-    if max < 1 << 16 && prefixes.len() > 4000 {
-        let mut table = vec![0u32; max as usize + 1];
-        prefixes.iter().for_each(|&p| table[p as usize] += 1);
-        for (p, &n) in table.iter().enumerate().filter(|(_, n)| **n > 0) {
-            used.push(p as u64);
-            counts.push(n);
-        }
-    } else {
-        prefixes.sort_unstable();
-        for p in prefixes {
-            if used.last() == Some(&p) {
-                *counts.last_mut()? += 1;
-            } else {
-                used.push(p);
-                counts.push(1);
-            }
-        }
-    }
-    if used.len() > MAX_CLASSES {
-        return None;
-    }
-    counts.iter_mut().for_each(|n| *n = 1 << n.ilog2());
-    Some((used, counts))
-}
-
-fn encode_plan<W: Word>(keys: &[W], plan: &Plan, out: &mut Vec<u8>) -> Result<bool> {
-    let repeats = if plan.reach > 0 { find_repeats(keys, plan.reach) } else { Vec::new() };
-    let Some((mut used, mut weights)) = count_prefixes(keys, &repeats, plan) else { return Ok(false) };
-    plan.write(out);
+fn encode_with<W: Word>(keys: &[W], settings: &Settings, out: &mut Vec<u8>) -> Result<bool> {
+    let repeats = if settings.reach > 0 { find_repeats(keys, settings.reach) } else { Vec::new() };
+    let counted = count_prefixes(keys, &settings.plan, |i| repeats.get(i).is_some_and(|&d| d > 0));
+    let Some((mut used, mut weights)) = counted else { return Ok(false) };
+    weights.iter_mut().for_each(|n| *n = 1 << n.ilog2());
+    settings.write(out);
     let mut bits = Put { coder: Encoder::new(), bits: BitWriter::new() };
-    code_table(&mut bits, &mut used, &mut weights)?;
+    let mut weight = Weight::new();
+    code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
     let count = keys.len();
-    code_cells::<W, _, true>(&mut bits, plan, &used, &weights, keys, &mut Vec::new(), &repeats, count);
+    code_cells::<W, _, true>(&mut bits, settings, &used, &weights, keys, &mut Vec::new(), &repeats, count);
     out.extend(bits.coder.finish());
     out.extend(bits.bits.finish().iter().rev());
     Ok(true)
 }
 
-fn decode_plan<W: Word>(payload: &[u8], plan: &Plan, shape: Shape) -> Result<Cells> {
+fn decode_with<W: Word>(payload: &[u8], settings: &Settings, shape: Shape) -> Result<Cells> {
     let reversed: Vec<u8> = payload.iter().rev().copied().collect();
     let mut bits = Get { coder: Decoder::new(payload), bits: BitReader::new(&reversed) };
     let (mut used, mut weights) = (Vec::new(), Vec::new());
-    code_table(&mut bits, &mut used, &mut weights)?;
+    let mut weight = Weight::new();
+    code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
     let mut keys: Vec<W> = limits::reserve(shape.count);
-    code_cells::<W, _, false>(&mut bits, plan, &used, &weights, &[], &mut keys, &[], shape.count);
-    keys.iter_mut().for_each(|k| *k = W::narrow((k.wide() << plan.shift).wrapping_add(plan.min)));
-    Ok(keys::inverse(&keys, plan.map, shape.scalar))
+    code_cells::<W, _, false>(&mut bits, settings, &used, &weights, &[], &mut keys, &[], shape.count);
+    Ok(settings.plan.cells(keys, shape.scalar))
 }
 
-/// Cells that candidates are tried on.
-const SAMPLE: usize = 16384;
+/// The best settings found: size of the trial, settings, number of the keys.
+type Best = Option<(usize, Settings, usize)>;
 
-/// n x log2(n), in 1/256 bits.
-fn n_log_n(n: u64) -> u64 {
-    if n < 2 {
-        return 0;
-    }
-    let e = 63 - n.leading_zeros() as u64;
-    // log2(1 + f) ~ f + f (1 - f) x 0.344: within 0.002
-    let f = (n << (63 - e) << 1) >> 48; // 16 bits
-    let bent = f + ((f * (65536 - f) >> 16) * 22545 >> 16);
-    n * (e * 256 + (bent >> 8))
-}
-
-/// A few pieces of the keys, in their order.
-fn sample<W: Word>(keys: &[W], most: usize) -> Vec<W> {
-    if keys.len() <= most {
-        return keys.to_vec();
-    }
-    let piece = most / 4;
-    let step = (keys.len() - piece) / 3;
-    (0..4).flat_map(|k| keys[k * step..k * step + piece].iter().copied()).collect()
-}
-
-/// About how many bits the prefixes and suffixes take, without contexts.
-fn estimate<W: Word>(symbols: &[W], cut: Cut, scratch: &mut Vec<u64>) -> u64 {
-    scratch.clear();
-    scratch.extend(symbols.iter().map(|k| cut.prefix(k.wide())));
-    scratch.sort_unstable();
-    let (mut cost, mut classes) = (n_log_n(symbols.len() as u64), 0u64);
-    for run in scratch.chunk_by(|a, b| a == b) {
-        classes += 1;
-        cost -= n_log_n(run.len() as u64).min(cost);
-        cost += cut.base(run[0]).0 as u64 * run.len() as u64 * 256;
-    }
-    if classes > MAX_CLASSES as u64 {
-        return u64::MAX;
-    }
-    cost / 256 + classes * 6
-}
-
-fn candidates<W: Word>(
-    stream: &Stream,
-    forward: fn(&Cells, Map) -> Option<Vec<W>>,
-) -> Result<Option<Vec<u8>>> {
-    let maps: &[Map] = match stream.scalar {
-        s if s.is_float() => &[Map::Integral, Map::Rotated, Map::Ordered],
-        s if s.is_signed() => &[Map::Offset, Map::ZigZag],
-        _ => &[Map::Plain],
-    };
-    let mut plans: Vec<(u64, Plan, usize)> = Vec::new();
-    let mut framed: Vec<Vec<W>> = Vec::new();
-    let mut scratch = Vec::new();
-    for &map in maps {
-        let Some(mut keys) = forward(stream.cells, map) else { continue };
-        let (min, shift) = keys::frame(&keys);
-        keys::into_frame(&mut keys, min, shift);
-        let live = keys.iter().fold(0, |a, k| a | k.wide());
-        let width = 64 - live.leading_zeros();
-        let few = sample(&keys, 4096);
-        let plan = Plan { map, min, shift, lag: 0, cut: Cut::Linear(0), depth: 2, side: 0, reach: 0 };
-        let mut add = |symbols: &[W], lag: usize, cut: Cut| {
-            let cost = estimate(symbols, cut, &mut scratch);
-            if cost < u64::MAX {
-                plans.push((cost, Plan { lag, cut, ..plan }, framed.len()));
-            }
-        };
-        for top in [4, 6, 8] {
-            if width > top {
-                add(&few, 0, Cut::Linear(width - top));
-            }
-        }
-        add(&few, 0, Cut::Linear(0));
-        add(&few, 0, Cut::Gamma(1));
-        let mut lags = vec![1];
-        if stream.inner > 1 && stream.inner < 4096 {
-            lags.push(stream.inner as usize);
-        }
-        for lag in lags {
-            let symbols = keys::differences(&few, lag);
-            for m in [0, 1, 2] {
-                add(&symbols, lag, Cut::Gamma(m));
-            }
-        }
-        framed.push(keys);
-        if map == Map::Integral {
-            break;
-        }
-    }
-    plans.sort_by_key(|p| p.0);
-    let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, SAMPLE)).collect();
-    let mut best: Option<(usize, Plan, usize)> = None;
-    let attempt = |plan: Plan, keys: usize, best: &mut Option<(usize, Plan, usize)>| -> Result<()> {
+fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
+    let (plans, framed) = rank_plans::<W>(stream);
+    let count = stream.cells.len();
+    let most = if count <= 8192 { 4096 } else { (count / 16).clamp(4096, 16384) };
+    let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
+    let attempt = |settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
         let mut out = Vec::new();
-        if encode_plan(&few[keys], &plan, &mut out)? && best.as_ref().is_none_or(|b| out.len() < b.0) {
-            *best = Some((out.len(), plan, keys));
+        if encode_with(&few[keys], &settings, &mut out)? && best.is_none_or(|b| out.len() < b.0) {
+            *best = Some((out.len(), settings, keys));
         }
         Ok(())
     };
-    for (_, plan, keys) in plans.iter().take(3) {
-        attempt(*plan, *keys, &mut best)?;
+    let mut best: Best = None;
+    let depth = 2;
+    for c in plans.iter().take(3) {
+        if c.cost <= plans[0].cost + plans[0].cost / 12 {
+            attempt(Settings { plan: c.plan, depth, side: 0, reach: 0 }, c.keys, &mut best)?;
+        }
     }
-    let Some((size, plan, keys)) = best else { return Ok(None) };
+    let Some((size, _, keys)) = best else { return Ok(None) };
     let bits = (size * 8 / few[keys].len()) as u32;
-    if stream.inner > 1 && stream.inner <= 1024 {
-        attempt(Plan { side: stream.inner as usize, ..plan }, keys, &mut best)?;
+    let side = stream.inner as usize;
+    if let Some((_, s, keys)) = best.filter(|_| side > 1 && side <= MAX_SIDE) {
+        attempt(Settings { side, ..s }, keys, &mut best)?;
     }
-    if let Some((_, plan, keys)) = best {
-        attempt(Plan { depth: 6, ..plan }, keys, &mut best)?;
+    for depth in [6, 10] {
+        // deeper only where the step before has paid
+        let tried = |b: &(usize, Settings, usize)| bits > 4 && (depth == 6 || b.1.depth == 6);
+        if let Some((_, s, keys)) = best.filter(tried) {
+            attempt(Settings { depth, ..s }, keys, &mut best)?;
+        }
     }
-    if let Some((_, plan, keys)) = best.filter(|b| b.1.depth == 6) {
-        attempt(Plan { depth: 10, ..plan }, keys, &mut best)?;
+    if let Some((_, s, keys)) = best {
+        let reach = (bits + 2).clamp(4, 24);
+        let hits = find_repeats(&few[keys], reach).iter().filter(|d| **d > 0).count();
+        if hits > few[keys].len() / 10 {
+            attempt(Settings { reach, ..s }, keys, &mut best)?;
+        }
     }
-    if let Some((_, plan, keys)) = best {
-        attempt(Plan { reach: (bits + 2).clamp(4, 24), ..plan }, keys, &mut best)?;
-    }
-    let Some((_, plan, keys)) = best else { return Ok(None) };
+    let Some((_, s, keys)) = best else { return Ok(None) };
     let mut out = Vec::new();
-    Ok(encode_plan(&framed[keys], &plan, &mut out)?.then_some(out))
+    Ok(encode_with(&framed[keys], &s, &mut out)?.then_some(out))
 }
 
 impl Codec for Adaptive {
@@ -644,8 +444,8 @@ impl Codec for Adaptive {
             return Ok(false);
         }
         let best = match stream.cells {
-            Cells::W8(_) => candidates::<u64>(stream, keys::forward64)?,
-            _ => candidates::<u32>(stream, keys::forward32)?,
+            Cells::W8(_) => search::<u64>(stream)?,
+            _ => search::<u32>(stream)?,
         };
         if let Some(b) = best {
             out.extend(b);
@@ -655,10 +455,10 @@ impl Codec for Adaptive {
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
         let mut c = Cursor::new(payload);
-        let plan = Plan::read(&mut c, shape.scalar)?;
+        let settings = Settings::read(&mut c, shape.scalar)?;
         match shape.scalar.width() {
-            8 => decode_plan::<u64>(c.rest(), &plan, shape),
-            _ => decode_plan::<u32>(c.rest(), &plan, shape),
+            8 => decode_with::<u64>(c.rest(), &settings, shape),
+            _ => decode_with::<u32>(c.rest(), &settings, shape),
         }
     }
 }

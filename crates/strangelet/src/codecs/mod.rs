@@ -1,16 +1,37 @@
 //! The codecs, one file each.
 
 mod adaptive;
+mod bytes;
 mod constant;
+mod plan;
 pub mod same;
 mod store;
 mod zstandard;
 
 use crate::codec::Codec;
 
+/// Number of `store`.
+pub const STORE: u8 = 0;
+/// Number of `same`.
+pub const SAME: u8 = 1;
+/// Number of `constant`.
+pub const CONSTANT: u8 = 2;
+/// Number of `zstd`.
+pub const ZSTANDARD: u8 = 3;
+/// Number of `adaptive`.
+pub const ADAPTIVE: u8 = 4;
+/// Number of `bytes`.
+pub const BYTES: u8 = 5;
+
 /// All codecs.
-pub static ALL: &[&dyn Codec] =
-    &[&store::Store, &same::Same, &constant::Constant, &zstandard::Zstandard, &adaptive::Adaptive];
+pub static ALL: &[&dyn Codec] = &[
+    &store::Store,
+    &same::Same,
+    &constant::Constant,
+    &zstandard::Zstandard,
+    &adaptive::Adaptive,
+    &bytes::Bytes,
+];
 
 /// The codec with a number.
 pub fn by_id(id: u8) -> Option<&'static dyn Codec> {

@@ -38,7 +38,7 @@ impl Codec for Zstandard {
             Level::Balanced => 12,
             Level::Max => 19,
         };
-        let strength = if strings { strength.max(19) } else { strength };
+        let _ = strings;
         out.extend(zstd::bulk::compress(&planes(&bytes, stream.cells.width()), strength)?);
         Ok(true)
     }

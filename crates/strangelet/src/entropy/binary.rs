@@ -75,15 +75,13 @@ impl BitCoder for Encoder {
     #[inline(always)]
     fn code(&mut self, bit: bool, p: u32) -> bool {
         let split = (self.range >> 16) * p as u64;
-        if bit {
-            self.range = split;
-        } else {
-            let (low, over) = self.low.overflowing_add(split);
-            self.low = low;
-            self.range -= split;
-            if over {
-                self.carry();
-            }
+        // without a branch on the bit, which nobody can foretell
+        let zero = (bit as u64).wrapping_sub(1);
+        let (low, over) = self.low.overflowing_add(split & zero);
+        self.low = low;
+        self.range = split.wrapping_add((self.range.wrapping_sub(split << 1)) & zero);
+        if over {
+            self.carry();
         }
         if self.range < 1 << 32 {
             self.out.extend_from_slice(&((self.low >> 32) as u32).to_be_bytes());
@@ -142,12 +140,9 @@ impl BitCoder for Decoder<'_> {
     fn code(&mut self, _bit: bool, p: u32) -> bool {
         let split = (self.range >> 16) * p as u64;
         let bit = self.code < split;
-        if bit {
-            self.range = split;
-        } else {
-            self.code -= split;
-            self.range -= split;
-        }
+        let zero = (bit as u64).wrapping_sub(1);
+        self.code -= split & zero;
+        self.range = split.wrapping_add((self.range.wrapping_sub(split << 1)) & zero);
         if self.range < 1 << 32 {
             self.code = self.code << 32 | self.word() as u64;
             self.range <<= 32;

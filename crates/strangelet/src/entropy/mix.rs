@@ -107,7 +107,7 @@ impl Counter {
     pub fn update(&mut self, bit: bool, limit: u32) {
         let n = self.0 & 1023;
         let p = (self.0 >> 10) as i64;
-        let target = if bit { (1 << 22) - 1 } else { 0 };
+        let target = -(bit as i64) & ((1 << 22) - 1);
         let p = p + ((target - p) * RATE[n as usize] as i64 >> 16);
         self.0 = (p as u32) << 10 | (n + (n < limit) as u32);
     }

@@ -1,0 +1,329 @@
+//! Plans: how the cells of a stream become classes and suffixes. Shared by the codecs of numbers.
+//!
+//! # Payload of a plan
+//! | bytes | what |
+//! |---|---|
+//! | 1 | bits 0-2: number of the map ([`Map`]); bit 3: the cut is gamma, else linear; bit 4: lag given; bit 5: least key given; bit 6: shift given; bit 7: 0 |
+//! | 1 | parameter of the cut: 0 to 63 (linear), 0 to 8 (gamma) |
+//! | varint | where given: lag, at least 1 |
+//! | varint | where given: least key |
+//! | 1 | where given: shift, 1 to 63 |
+//!
+//! A cell becomes a key by the map; the frame takes the least key away and shifts the dead low bits out; with
+//! a lag, the symbol is the zigzag difference (modulo the word: 32 bits for cells of up to four bytes, else
+//! 64) to the key that many cells before (zero before the first); else it is the key. The cut parts the
+//! symbol into prefix and suffix. Prefixes in use are ranked in ascending order: the rank is the class.
+
+use crate::codec::Stream;
+use crate::column::{Cells, Scalar};
+use crate::entropy::binary::BitCoder;
+use crate::entropy::mix::Counter;
+use crate::error::{Result, corruption};
+use crate::format::varint::{Cursor, put};
+use crate::transform::classes::Cut;
+use crate::transform::keys::{self, Map, Word, zigzag};
+
+/// Most classes.
+pub const MAX_CLASSES: usize = 256;
+
+/// How cells become classes and suffixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// From bit patterns to keys.
+    pub map: Map,
+    /// Least key.
+    pub min: u64,
+    /// Dead low bits of the keys above the least.
+    pub shift: u32,
+    /// Cells back to the one that is subtracted; 0 for none.
+    pub lag: usize,
+    /// Where symbols are parted.
+    pub cut: Cut,
+}
+
+impl Plan {
+    /// Appends the plan.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let (gamma, n) = match self.cut {
+            Cut::Linear(n) => (0, n),
+            Cut::Gamma(m) => (1, m),
+        };
+        let given = |x: bool, bit: u32| (x as u8) << bit;
+        out.push(
+            self.map as u8
+                | gamma << 3
+                | given(self.lag > 0, 4)
+                | given(self.min > 0, 5)
+                | given(self.shift > 0, 6),
+        );
+        out.push(n as u8);
+        if self.lag > 0 {
+            put(out, self.lag as u64);
+        }
+        if self.min > 0 {
+            put(out, self.min);
+        }
+        if self.shift > 0 {
+            out.push(self.shift as u8);
+        }
+    }
+
+    /// Reads a plan for cells of a type.
+    pub fn read(c: &mut Cursor, scalar: Scalar) -> Result<Plan> {
+        let [flags, n] = c.array()?;
+        let bad = |what: &str| corruption(format!("a plan with no such {what}"));
+        let map = Map::from_id(flags & 7).filter(|m| m.fits(scalar)).ok_or_else(|| bad("map"))?;
+        let cut = match (flags & 8 == 0, n) {
+            (true, 0..64) => Cut::Linear(n as u32),
+            (false, 0..9) => Cut::Gamma(n as u32),
+            _ => return Err(bad("cut")),
+        };
+        let lag = if flags & 16 == 0 { 0 } else { c.varint()? };
+        let min = if flags & 32 == 0 { 0 } else { c.varint()? };
+        let shift = if flags & 64 == 0 { 0 } else { c.byte()? };
+        if shift > 63 || flags & 128 != 0 {
+            return Err(bad("shift"));
+        }
+        Ok(Plan { map, min, shift: shift as u32, lag: usize::try_from(lag).unwrap_or(usize::MAX), cut })
+    }
+
+    /// The symbol of a key whose reference is `before`.
+    #[inline(always)]
+    pub fn symbol<W: Word>(&self, key: u64, before: u64) -> u64 {
+        if self.lag > 0 { W::narrow(zigzag(key.wrapping_sub(before), W::BITS)).wide() } else { key }
+    }
+
+    /// The cells of keys in their frame.
+    pub fn cells<W: Word>(&self, mut keys: Vec<W>, scalar: Scalar) -> Cells {
+        if self.min != 0 || self.shift != 0 {
+            keys.iter_mut().for_each(|k| *k = W::narrow((k.wide() << self.shift).wrapping_add(self.min)));
+        }
+        keys::inverse(&keys, self.map, scalar)
+    }
+}
+
+/// Keys of either word.
+pub trait Forward: Word {
+    /// The keys of cells, or `None` where the map does not fit one of them.
+    fn forward(cells: &Cells, map: Map) -> Option<Vec<Self>>;
+}
+impl Forward for u32 {
+    fn forward(cells: &Cells, map: Map) -> Option<Vec<u32>> {
+        keys::forward32(cells, map)
+    }
+}
+impl Forward for u64 {
+    fn forward(cells: &Cells, map: Map) -> Option<Vec<u64>> {
+        keys::forward64(cells, map)
+    }
+}
+
+/// Codes a number by Elias gamma with adaptive bits.
+pub struct Number {
+    length: [Counter; 65],
+}
+impl Number {
+    /// Nothing learnt yet.
+    pub fn new() -> Self {
+        Number { length: [Counter::default(); 65] }
+    }
+    /// Codes a number: one bit for each binary digit it has, a stop bit, then the digits below the first.
+    pub fn code<C: BitCoder>(&mut self, c: &mut C, x: u64) -> u64 {
+        let want = 64 - x.leading_zeros();
+        let mut len = 0;
+        while len < 64 {
+            let counter = &mut self.length[len as usize];
+            let more = c.code(want > len, counter.p_coder());
+            counter.update(more, 30);
+            if !more {
+                break;
+            }
+            len += 1;
+        }
+        if len < 2 {
+            return len as u64;
+        }
+        let mut y = 1u64;
+        for i in (0..len - 1).rev() {
+            y = y << 1 | c.code(x >> i & 1 == 1, 32768) as u64;
+        }
+        y
+    }
+}
+
+/// Codes which prefixes are in use (in ascending order) and a weight (1 to 2^32 - 1) of each. With empty
+/// `used` it decodes.
+///
+/// The number of prefixes and the first prefix as a [`Number`] each (with fresh counters), then for each
+/// prefix the gap to the one before, less one, and its weight.
+pub fn code_table<C: BitCoder>(
+    c: &mut C,
+    used: &mut Vec<u64>,
+    weights: &mut Vec<u32>,
+    mut weight: impl FnMut(&mut C, u32) -> Result<u32>,
+) -> Result<()> {
+    let bad = || corruption("a bad class in a table");
+    let n = Number::new().code(c, used.len() as u64) as usize;
+    if n == 0 || n > MAX_CLASSES {
+        return Err(bad());
+    }
+    let decode = used.is_empty();
+    let mut gaps = Number::new();
+    let mut last = 0u64;
+    for i in 0..n {
+        let gap = match i {
+            _ if decode => 0,
+            0 => used[0],
+            _ => used[i] - used[i - 1] - 1,
+        };
+        last = match i {
+            0 => Number::new().code(c, gap),
+            _ => last.checked_add(gaps.code(c, gap)).and_then(|p| p.checked_add(1)).ok_or_else(bad)?,
+        };
+        let w = weight(c, if decode { 0 } else { weights[i] })?;
+        if decode {
+            used.push(last);
+            weights.push(w);
+        }
+    }
+    Ok(())
+}
+
+/// Prefixes in use and how often, of the symbols that `skip` does not leave out; `None` for too many.
+pub fn count_prefixes<W: Word>(
+    keys: &[W],
+    plan: &Plan,
+    skip: impl Fn(usize) -> bool,
+) -> Option<(Vec<u64>, Vec<u32>)> {
+    let symbols = (0..keys.len()).filter(|&i| !skip(i)).map(|i| {
+        let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
+        plan.cut.prefix(plan.symbol::<W>(keys[i].wide(), before))
+    });
+    let (mut used, mut counts): (Vec<u64>, Vec<u32>) = (Vec::new(), Vec::new());
+    if keys.len() > 2000 {
+        let mut table = vec![0u32; 1 << 12];
+        for p in symbols {
+            match table.get_mut(p as usize) {
+                Some(n) => *n += 1,
+                None if p < 1 << 16 => {
+                    table.resize(1 << 16, 0);
+                    table[p as usize] += 1;
+                }
+                None => return None,
+            }
+        }
+        for (p, &n) in table.iter().enumerate().filter(|(_, n)| **n > 0) {
+            used.push(p as u64);
+            counts.push(n);
+        }
+    } else {
+        let mut prefixes: Vec<u64> = symbols.collect();
+        prefixes.sort_unstable();
+        for run in prefixes.chunk_by(|a, b| a == b) {
+            used.push(run[0]);
+            counts.push(run.len() as u32);
+        }
+    }
+    (used.len() <= MAX_CLASSES && !used.is_empty()).then_some((used, counts))
+}
+
+/// n x log2(n), in 1/256 bits.
+fn n_log_n(n: u64) -> u64 {
+    if n < 2 {
+        return 0;
+    }
+    let e = 63 - n.leading_zeros() as u64;
+    // log2(1 + f) ~ f + f (1 - f) x 0.344: within 0.002
+    let f = (n << (63 - e) << 1) >> 48; // 16 bits
+    let bent = f + ((f * (65536 - f) >> 16) * 22545 >> 16);
+    n * (e * 256 + (bent >> 8))
+}
+
+/// Four pieces of the keys in their order, together `most` at most.
+pub fn sample<W: Word>(keys: &[W], most: usize) -> Vec<W> {
+    if keys.len() <= most {
+        return keys.to_vec();
+    }
+    let piece = most / 4;
+    let step = (keys.len() - piece) / 3;
+    (0..4).flat_map(|k| keys[k * step..k * step + piece].iter().copied()).collect()
+}
+
+/// About how many bits prefixes and suffixes take, without contexts; the symbols are sorted.
+fn estimate(sorted: &[u64], cut: Cut) -> Option<u64> {
+    let (mut cost, mut classes, mut suffixes) = (n_log_n(sorted.len() as u64), 0, 0);
+    for run in sorted.chunk_by(|a, b| cut.prefix(*a) == cut.prefix(*b)) {
+        classes += 1;
+        cost = cost.saturating_sub(n_log_n(run.len() as u64));
+        suffixes += cut.base(cut.prefix(run[0])).0 as u64 * run.len() as u64;
+    }
+    (classes <= MAX_CLASSES as u64).then_some(cost / 256 + suffixes + classes * 6)
+}
+
+/// A plan with its keys and a guess of its cost.
+pub struct Candidate {
+    /// The plan.
+    pub plan: Plan,
+    /// Which of the key sets it is for.
+    pub keys: usize,
+    /// Bits that [`rank_plans`] guesses for its sample.
+    pub cost: u64,
+}
+
+/// Cells that are looked at to rank plans.
+const GLANCE: usize = 1024;
+
+/// Plans that fit the stream, the most promising first, and the framed keys they are for.
+pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) {
+    let maps: &[Map] = match stream.scalar {
+        s if s.is_float() => &[Map::Integral, Map::Rotated, Map::Ordered],
+        s if s.is_signed() => &[Map::Offset, Map::ZigZag],
+        _ => &[Map::Plain],
+    };
+    let (mut plans, mut framed) = (Vec::new(), Vec::new());
+    let mut sorted: Vec<u64> = Vec::new();
+    for &map in maps {
+        let Some(mut keys) = W::forward(stream.cells, map) else { continue };
+        let (min, shift) = keys::frame(&keys);
+        keys::into_frame(&mut keys, min, shift);
+        let width = 64 - keys.iter().fold(0, |a, k| a | k.wide()).leading_zeros();
+        let few = sample(&keys, GLANCE);
+        let mut lags = vec![0];
+        if map != Map::Rotated {
+            lags.push(1);
+        }
+        if stream.inner > 1 && stream.inner < few.len() as u64 / 4 {
+            lags.push(stream.inner as usize);
+        }
+        for lag in lags {
+            let plan = Plan { map, min, shift, lag, cut: Cut::Linear(0) };
+            sorted.clear();
+            sorted.extend((lag.min(few.len())..few.len()).map(|i| {
+                plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })
+            }));
+            sorted.sort_unstable();
+            let mut add = |cut: Cut| {
+                if let Some(cost) = estimate(&sorted, cut) {
+                    plans.push(Candidate { plan: Plan { cut, ..plan }, keys: framed.len(), cost });
+                }
+            };
+            if lag == 0 {
+                for top in [4, 5, 6, 7, 8] {
+                    if width > top {
+                        add(Cut::Linear(width - top));
+                    }
+                }
+                add(Cut::Linear(0));
+            }
+            for m in [0, 1, 2] {
+                add(Cut::Gamma(m));
+            }
+        }
+        framed.push(keys);
+        if map == Map::Integral {
+            break;
+        }
+    }
+    plans.sort_by_key(|p| p.cost);
+    (plans, framed)
+}
