@@ -46,12 +46,13 @@ fn payloads(bytes: &[u8]) -> Vec<(&[u8], usize)> {
         let len = |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], 0]);
         let (compressed, content) = (len(3) as usize, len(6) as usize);
         let known = [b"ZL", b"CS", b"XZ", b"L4", b"ZS"].iter().any(|t| &header[..2] == *t);
-        if known && let Some(payload) = bytes.get(at..at + HEADER + compressed) {
-            if block::inflate(&mut kitchen, payload, content).is_ok() {
-                all.push((payload, content));
-                at += payload.len();
-                continue;
-            }
+        if known
+            && let Some(payload) = bytes.get(at..at + HEADER + compressed)
+            && block::inflate(&mut kitchen, payload, content).is_ok()
+        {
+            all.push((payload, content));
+            at += payload.len();
+            continue;
         }
         at += 1;
     }
@@ -103,7 +104,7 @@ fn made(kind: Kind, setting: u8, content: &[u8]) -> (Vec<u8>, Recipe) {
             preset: setting % 10,
             extreme: setting >= 10,
             check: [0, 1, 4, 10][usize::from(setting) % 4],
-            dictionary: if setting % 3 == 0 {
+            dictionary: if setting.is_multiple_of(3) {
                 recipe::Dictionary::Preset
             } else {
                 recipe::Dictionary::Quarter
@@ -220,7 +221,7 @@ struct Bits {
 impl Bits {
     fn put(&mut self, value: u32, n: u32) {
         for i in 0..n {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             *self.bytes.last_mut().unwrap() |= ((value >> i & 1) as u8) << (self.used % 8);

@@ -211,7 +211,9 @@ pub fn apply(kind: Kind, recipe: &Recipe, corrections: &[u8], content: &[u8]) ->
 }
 
 /// The states of the compressors, kept from block to block: the tables of an encoder are larger
-/// than most blocks, and making them anew would take longer than the work.
+/// than most blocks, and making them anew would take longer than the work. It also remembers how
+/// often the long search was in vain, so the same blocks in the same order give the same recipes;
+/// use one kitchen per file or chunk.
 #[derive(Default)]
 pub struct Kitchen {
     deflate: deflate::Deflate,

@@ -23,6 +23,8 @@ use super::{Dictionary, Effort, byte, lzma};
 const PIECE: usize = 1 << 17;
 /// Compressed bytes whose tokens are predicted at a time.
 const TOKEN_PIECE: usize = 1 << 21;
+/// Bytes after which two zstd frames are not alike by accident.
+const ALIKE: u64 = 2048;
 /// Most bytes of a gzip header.
 const MOST_HEADER: usize = 1 << 16;
 
@@ -275,16 +277,30 @@ pub fn find_stream(
         Wrapper::Xz => xz_candidates(&start, effort),
         Wrapper::Zstd => zstd_candidates(&start, content_len, effort),
     };
+    let mut alike = Vec::new();
     for recipe in candidates {
-        if makes(&recipe, compressed, content)? {
+        // Jobs begin as a frame without jobs does, and show a difference only after megabytes:
+        // they are tried where that was right up to some point.
+        if let StreamRecipe::Zstd { jobs: true, level, long, .. } = recipe
+            && !alike.contains(&(level, long))
+        {
+            continue;
+        }
+        let (same, whole) = makes(&recipe, compressed, content)?;
+        if whole {
             return Ok(Some(recipe));
+        }
+        if let StreamRecipe::Zstd { level, long, .. } = recipe
+            && same >= ALIKE
+        {
+            alike.push((level, long));
         }
     }
     if let (Wrapper::Gzip, Effort::Balanced, Some(len)) = (wrapper, effort, gzip_header(&start)) {
         let header = start.get(..len).unwrap_or_default().to_vec();
         if let Some(corrections) = tokens(len as u64, compressed)? {
             let recipe = StreamRecipe::GzipTokens { header, corrections };
-            if makes(&recipe, compressed, content)? {
+            if makes(&recipe, compressed, content)?.1 {
                 return Ok(Some(recipe));
             }
         }
@@ -304,19 +320,25 @@ pub fn apply_stream(recipe: &StreamRecipe, content: &mut dyn Read, out: &mut dyn
     Ok(())
 }
 
-/// Whether the recipe makes just these bytes.
-fn makes(recipe: &StreamRecipe, compressed: &mut dyn Source, content: &mut dyn Source) -> Result<bool> {
+/// How many bytes from the start the recipe makes right, and whether it makes just these bytes.
+fn makes(
+    recipe: &StreamRecipe,
+    compressed: &mut dyn Source,
+    content: &mut dyn Source,
+) -> Result<(u64, bool)> {
     compressed.seek(SeekFrom::Start(0))?;
     content.seek(SeekFrom::Start(0))?;
     let mut expected = BufReader::with_capacity(PIECE, compressed);
     let mut wanted = Vec::new();
+    let mut same = 0;
     let whole = run(recipe, content, &mut |bytes| {
         wanted.clear();
         (&mut expected).take(bytes.len() as u64).read_to_end(&mut wanted)?;
+        same += wanted.iter().zip(bytes).take_while(|(a, b)| a == b).count() as u64;
         Ok(wanted == bytes)
     });
     // What an encoder fails with is no recipe; what reading fails with shows again at once.
-    Ok(whole.unwrap_or(false) && expected.fill_buf()?.is_empty())
+    Ok((same, whole.unwrap_or(false) && expected.fill_buf()?.is_empty()))
 }
 
 /// Takes bytes; false: no more are wanted.
@@ -389,13 +411,13 @@ fn run(recipe: &StreamRecipe, content: &mut dyn Read, sink: &mut Sink) -> Result
     }
 }
 
-/// Feeds pieces of content to a step of an encoder and its output to the sink. A step takes
-/// input, output and whether no more input comes; it tells bytes taken, bytes made, and the end.
-fn drive(
-    content: &mut dyn Read,
-    sink: &mut Sink,
-    step: &mut dyn FnMut(&[u8], &mut [u8], bool) -> Result<(usize, usize, bool)>,
-) -> Result<bool> {
+/// A step of an encoder: input, output and whether no more input comes; tells the bytes taken,
+/// the bytes made, and whether this was the end.
+type Step<'a> = dyn FnMut(&[u8], &mut [u8], bool) -> Result<(usize, usize, bool)> + 'a;
+
+/// Feeds pieces of content to an encoder and its output to the sink; false where the sink wanted no
+/// more.
+fn drive(content: &mut dyn Read, sink: &mut Sink, step: &mut Step) -> Result<bool> {
     let (mut input, mut output) = (Vec::with_capacity(PIECE), vec![0; PIECE]);
     let (mut at, mut last) = (0, false);
     let mut idle = 0;
