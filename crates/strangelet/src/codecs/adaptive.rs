@@ -1,4 +1,5 @@
 //! Adaptive.
+use super::plan::{Forward, Plan, code_table, count_prefixes, rank_plans, sample};
 use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
@@ -9,7 +10,6 @@ use crate::format::varint::{Cursor, put};
 use crate::limits;
 use crate::transform::classes::{Cut, LEAF, Ranks, Tree};
 use crate::transform::keys::{Word, unzigzag};
-use super::plan::{Forward, Plan, code_table, count_prefixes, rank_plans, sample};
 
 /// Classes through an adaptive binary coder.
 pub struct Adaptive;

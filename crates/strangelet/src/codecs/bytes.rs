@@ -247,7 +247,8 @@ impl Codec for Bytes {
         let _ = Role::Values(Meaning::Bytes);
         let mut best: Option<Vec<u8>> = None;
         let mut tries = vec![0];
-        tries = strides(bytes); tries.truncate(1);
+        tries = strides(bytes);
+        tries.truncate(1);
         for least in [24] {
             let copies = matches::find(bytes, least, 16);
             for &s in &tries {

@@ -298,9 +298,10 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
         for lag in lags {
             let plan = Plan { map, min, shift, lag, cut: Cut::Linear(0) };
             sorted.clear();
-            sorted.extend((lag.min(few.len())..few.len()).map(|i| {
-                plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })
-            }));
+            sorted.extend(
+                (lag.min(few.len())..few.len())
+                    .map(|i| plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })),
+            );
             sorted.sort_unstable();
             let mut add = |cut: Cut| {
                 if let Some(cost) = estimate(&sorted, cut) {
