@@ -28,7 +28,7 @@ pub fn page(records: &[Record], totals: &[Record]) -> String {
     head(&mut out, &files, &totals);
     let _ = write!(
         out,
-        "<section><h2>All bytes together</h2>\n<p>What is left of {} bytes. Shorter is better.</p>\n{}</section>\n",
+        "<section class=\"all\"><h2>All bytes together</h2>\n<p>What is left of {} bytes. Shorter is better.</p>\n{}</section>\n",
         grouped(totals.first().map_or(0, |r| r.bytes_in)),
         bars(
             &totals

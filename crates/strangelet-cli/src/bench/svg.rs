@@ -11,7 +11,7 @@ pub fn escaped(text: &str) -> String {
 /// Horizontal bars: name, bytes, ratio, whether it is ours.
 pub fn bars(rows: &[(String, u64, f64, bool)]) -> String {
     const ROW: usize = 24;
-    let (width, left, right) = (560.0, 172.0, 118.0);
+    let (width, left, right) = (560.0, 172.0, 134.0);
     let most = rows.iter().map(|r| r.1).max().unwrap_or(1).max(1) as f64;
     let mut svg = format!("<svg viewBox=\"0 0 {width} {}\" role=\"img\">", rows.len() * ROW);
     for (i, (name, bytes, ratio, ours)) in rows.iter().enumerate() {
@@ -76,7 +76,7 @@ impl Label {
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 44.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 26.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
 
@@ -85,12 +85,15 @@ pub fn scatter(dots: &[Dot]) -> String {
     let dots: Vec<&Dot> = dots.iter().filter(|d| d.x > 0.0 && d.y > 0.0).collect();
     let low = dots.iter().map(|d| d.x).fold(f64::INFINITY, f64::min).log10().floor();
     let high = dots.iter().map(|d| d.x).fold(0.0, f64::max).log10().ceil().max(low + 1.0);
-    let top = dots.iter().map(|d| d.y).fold(1.0, f64::max) * 1.08;
+    let (least, most) = dots.iter().fold((f64::INFINITY, 0f64), |m, d| (m.0.min(d.y), m.1.max(d.y)));
+    let step = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0];
+    let step = step.into_iter().find(|s| (most - least).max(0.2) / s <= 6.0).unwrap_or(100.0);
+    let (bottom, top) = ((least / step - 0.5).floor().max(0.0) * step, (most / step + 0.5).ceil() * step);
     if dots.is_empty() {
         return String::new();
     }
     let px = |x: f64| LEFT + (WIDTH - LEFT - RIGHT) * (x.log10() - low) / (high - low);
-    let py = |y: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * y / top;
+    let py = |y: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y - bottom) / (top - bottom);
     let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
     for decade in low as i32..=high as i32 {
         let x = px(10f64.powi(decade));
@@ -103,12 +106,9 @@ pub fn scatter(dots: &[Dot]) -> String {
             10f64.powi(decade)
         );
     }
-    let step = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
-        .into_iter()
-        .find(|s| top / s <= 7.0)
-        .unwrap_or(100.0);
-    for i in 0..=(top / step) as usize {
-        let (value, y) = (i as f64 * step, py(i as f64 * step));
+    for i in 0..=((top - bottom) / step).round() as usize {
+        let value = bottom + i as f64 * step;
+        let y = py(value);
         let _ = write!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.0}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -116,7 +116,7 @@ pub fn scatter(dots: &[Dot]) -> String {
             WIDTH - RIGHT,
             LEFT - 7.0,
             y + 4.0,
-            usize::from(step < 1.0)
+            if step < 0.1 { 2 } else { usize::from(step < 1.0) }
         );
     }
     let _ = write!(

@@ -177,6 +177,11 @@ fn codec_names(codecs: &BTreeMap<&'static str, u64>) -> String {
     names.iter().map(|(name, _)| **name).collect::<Vec<_>>().join("+")
 }
 
+/// `1 table`, `1,234 columns`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+}
+
 fn text(path: &Path, costs: &Costs, all: bool) -> String {
     let colour = ui::colours();
     let c = costs;
@@ -186,7 +191,8 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
     let share = |bytes: u64| format!("{:5.1} %", 100.0 * bytes as f64 / c.container.max(1) as f64);
     let mut out = format!("{}\n", ui::paint(colour, "1", ui::plain(&path.display().to_string())));
     let tables = c.tables.iter().filter(|t| !t.residue).count();
-    out += &format!("  taken apart as {}: {tables} tables, {} columns\n", c.format, columns(false));
+    let (tables_text, columns_text) = (counted(tables, "table"), counted(columns(false), "column"));
+    out += &format!("  taken apart as {}: {tables_text}, {columns_text}\n", c.format);
     out += &format!(
         "  original   {:>15} bytes   adler32 {:08x}   xxh3 {:032x}\n",
         grouped(c.original.len),
@@ -199,8 +205,8 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
         out += &format!("    {name:<9}{:>15}   {}  {more}\n", grouped(bytes), share(bytes));
     };
     part("columns", c.apart[0], String::new());
-    part("residue", c.apart[1], format!("{} columns", columns(true)));
-    part("index", c.overhead, format!("holds {} short payloads", grouped(c.inline.0)));
+    part("residue", c.apart[1], counted(columns(true), "column"));
+    part("index", c.overhead, format!("holds {}", counted(c.inline.0 as usize, "short payload")));
     if c.bundles > 0 {
         part("models", c.bundles, String::new());
     }
