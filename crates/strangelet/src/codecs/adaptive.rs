@@ -427,9 +427,16 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
             attempt(Settings { reach, ..s }, keys, &mut best)?;
         }
     }
-    let Some((_, s, keys)) = best else { return Ok(None) };
+    let Some((_, mut s, keys)) = best else { return Ok(None) };
     let mut out = Vec::new();
-    Ok(encode_with(&framed[keys], &s, &mut out)?.then_some(out))
+    // The whole may have more classes than the sample.
+    while !encode_with(&framed[keys], &s, &mut out)? {
+        match s.plan.coarser() {
+            Some(plan) => s.plan = plan,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(out))
 }
 
 impl Codec for Adaptive {
