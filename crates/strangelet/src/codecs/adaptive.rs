@@ -393,9 +393,15 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     let count = stream.cells.len();
     let most = if count <= 8192 { 4096 } else { (count / 16).clamp(4096, 16384) };
     let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
-    let attempt = |settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
+    let attempt = |mut settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
         let mut out = Vec::new();
-        if encode_with(&few[keys], &settings, &mut out)? && best.is_none_or(|b| out.len() < b.0) {
+        while !encode_with(&few[keys], &settings, &mut out)? {
+            match settings.plan.coarser() {
+                Some(plan) => settings.plan = plan,
+                None => return Ok(()),
+            }
+        }
+        if best.is_none_or(|b| out.len() < b.0) {
             *best = Some((out.len(), settings, keys));
         }
         Ok(())
