@@ -1,10 +1,10 @@
 //! Files of others, taken apart into tables and put together again, byte for byte.
 #![forbid(unsafe_code)]
 
+mod content;
 mod layout;
 mod npy;
 mod plan;
-mod content;
 mod raw;
 pub mod recipe;
 pub mod root;
