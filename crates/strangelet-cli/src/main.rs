@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod export;
 mod files;
 mod output;
 mod ui;
@@ -12,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{bench as bench_verb, compress, decompress, inspect, verify};
+use verbs::{bench as bench_verb, compress, decompress, export as export_verb, inspect, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -46,6 +47,7 @@ enum Verb {
     Decompress(decompress::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Export(export_verb::Args),
     Bench(bench_verb::Args),
     #[command(hide = true)]
     BenchOne(bench_verb::OneArgs),
@@ -58,6 +60,7 @@ fn run(verb: Verb) -> Result<usize> {
         Verb::Decompress(args) => decompress::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Export(args) => export_verb::run(&args),
         Verb::Bench(args) => bench_verb::run(&args),
         Verb::BenchOne(args) => bench_verb::run_one(&args),
     }

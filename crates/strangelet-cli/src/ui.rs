@@ -40,6 +40,11 @@ pub fn note(place: &Path, text: &str) {
     say("33", "note", Some(place), text);
 }
 
+/// One line on standard error about no file.
+pub fn warn(text: &str) {
+    say("33", "note", None, text);
+}
+
 fn say(style: &str, word: &str, place: Option<&Path>, text: &str) {
     let word = paint(io::stderr().is_terminal() && wants_colour(), style, word);
     let place = place.map(|p| format!("{}: ", plain(&p.display().to_string()))).unwrap_or_default();

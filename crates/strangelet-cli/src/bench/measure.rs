@@ -1,12 +1,12 @@
 //! The child process: one file, one method, nothing else in memory.
 
+use super::clock::Clock;
 use super::columns::Streams;
 use super::record::Record;
 use super::rivals::Rival;
 use super::{Method, peak_rss};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
 use strangelet::archive::{self, Archive};
 use strangelet::error::Result;
 use strangelet::source::{FileSource, Source, SourceReader, Spool, Target};
@@ -31,13 +31,19 @@ struct Measured {
 }
 
 /// Measures a method on a file whose content is in another file (or is the file itself).
-pub fn measure(method: Method, name: &str, file: &Path, content: &Path, threads: usize) -> Result<Record> {
+pub fn measure(
+    method: Method,
+    name: &str,
+    file: &Path,
+    content: &Path,
+    (threads, clock): (usize, Clock),
+) -> Result<Record> {
     let (file, content) = (FileSource::open(file)?, FileSource::open(content)?);
     let m = match method {
-        Method::Ours(level) => ours(&file, level)?,
-        Method::AsIs(rival) => rivals(rival, &file)?,
-        Method::Unpacked(rival) => rivals(rival, &content)?,
-        Method::Columns => typed(&file)?,
+        Method::Ours(level) => ours(&file, level, clock)?,
+        Method::AsIs(rival) => rivals(rival, &file, clock)?,
+        Method::Unpacked(rival) => rivals(rival, &content, clock)?,
+        Method::Columns => typed(&file, clock)?,
     };
     Ok(Record {
         file: name.to_string(),
@@ -52,16 +58,17 @@ pub fn measure(method: Method, name: &str, file: &Path, content: &Path, threads:
         peak_rss: peak_rss("self").map(|own| own.max(m.children)),
         exact: m.exact,
         threads: if matches!(method, Method::Ours(_)) { threads } else { 1 },
+        clock: clock.name().to_string(),
     })
 }
 
 /// The best time of a few runs, and what the last of them gave.
-fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
+fn best<T>(clock: Clock, mut run: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
     let (mut best, mut total) = (f64::INFINITY, 0.0);
     for n in 1.. {
-        let start = Instant::now();
+        let start = clock.now();
         let result = run()?;
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = clock.now() - start;
         (best, total) = (seconds.min(best), total + seconds);
         if n == REPEATS || total >= REPEAT_S {
             return Ok((result, best));
@@ -70,12 +77,12 @@ fn best<T>(mut run: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
     Err(io::Error::other("no run").into())
 }
 
-fn ours(file: &FileSource, level: strangelet::codec::Level) -> Result<Measured> {
+fn ours(file: &FileSource, level: strangelet::codec::Level, clock: Clock) -> Result<Measured> {
     let compress = || archive::compress(file, ALL, level, &mut || Ok(Spool::new(u64::MAX)));
-    let ((container, _), compress_s) = best(compress)?;
+    let ((container, _), compress_s) = best(clock, compress)?;
     let archive = Archive::open(&container)?;
-    let ((), columns_s) = best(|| archive::check_payloads(&archive))?;
-    let (restored, decompress_s) = best(|| {
+    let ((), columns_s) = best(clock, || archive::check_payloads(&archive))?;
+    let (restored, decompress_s) = best(clock, || {
         let mut target = Spool::new(file.len());
         archive::decompress(&archive, ALL, &mut target)?;
         Ok(target)
@@ -93,23 +100,23 @@ fn ours(file: &FileSource, level: strangelet::codec::Level) -> Result<Measured> 
     })
 }
 
-fn rivals(rival: &dyn Rival, input: &FileSource) -> Result<Measured> {
-    let (packed, compress_s) = best(|| {
+fn rivals(rival: &dyn Rival, input: &FileSource, clock: Clock) -> Result<Measured> {
+    let (packed, compress_s) = best(clock, || {
         let mut output = BufWriter::with_capacity(BUFFER, Append(Spool::new(u64::MAX)));
         rival.compress(&mut reader(input), input.len(), &mut output)?;
         Ok(output.into_inner().map_err(|e| e.into_error())?.0)
     })?;
-    let ((), decompress_s) = best(|| Ok(rival.decompress(&mut reader(&packed), &mut io::sink())?))?;
+    let ((), decompress_s) = best(clock, || Ok(rival.decompress(&mut reader(&packed), &mut io::sink())?))?;
     let mut same = Same::new(input);
     rival.decompress(&mut reader(&packed), &mut same)?;
     let (exact, children) = (same.whole(), rival.peak_of_children());
     Ok(Measured { bytes_out: packed.len(), compress_s, decompress_s, columns_s: None, exact, children })
 }
 
-fn typed(file: &FileSource) -> Result<Measured> {
+fn typed(file: &FileSource, clock: Clock) -> Result<Measured> {
     let streams = Streams::of(file)?;
-    let (packed, compress_s) = best(|| streams.pack())?;
-    let (exact, decompress_s) = streams.unpack(&packed)?;
+    let (packed, compress_s) = best(clock, || streams.pack())?;
+    let (exact, decompress_s) = streams.unpack(&packed, clock)?;
     let bytes_out = packed.0.iter().map(|p| p.len() as u64).sum::<u64>() + packed.1.len() as u64;
     Ok(Measured { bytes_out, compress_s, decompress_s, columns_s: None, exact, children: 0 })
 }

@@ -1,10 +1,12 @@
 //! Our levels against rivals: same bytes, same run, one child process for each file and method.
 
+pub mod clock;
 pub mod columns;
 pub mod html;
 pub mod measure;
 pub mod record;
 pub mod rivals;
+pub mod svg;
 
 use rivals::Rival;
 use strangelet::codec::Level;
@@ -12,7 +14,7 @@ use strangelet::codec::Level;
 /// Name of the rival that is given typed columns.
 const COLUMNS: &str = "columns+pco";
 /// What stands before the name of a rival that is given the content.
-const UNPACKED: &str = "unpacked+";
+pub const UNPACKED: &str = "unpacked+";
 /// What stands before the name of a level.
 const OURS: &str = "strangelet-";
 

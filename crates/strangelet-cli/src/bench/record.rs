@@ -26,6 +26,8 @@ pub struct Record {
     /// Whether the very same bytes came back.
     pub exact: bool,
     pub threads: usize,
+    /// Which seconds: `cpu`, `wall`.
+    pub clock: String,
 }
 
 impl Record {
@@ -59,6 +61,7 @@ impl Record {
         put("peak_rss_mb", json!(self.peak_rss.map(|b| rounded(b as f64 / 1e6))));
         put("exact", json!(self.exact));
         put("threads", json!(self.threads));
+        put("clock", json!(self.clock));
         put("compress_s", json!(self.compress_s));
         put("decompress_s", json!(self.decompress_s));
         put("about", json!(self.about));
@@ -84,6 +87,7 @@ impl Record {
             peak_rss: v["peak_rss_mb"].as_f64().map(|mb| (mb * 1e6) as u64),
             exact: v["exact"].as_bool().ok_or_else(|| missing("exact"))?,
             threads: count("threads")? as usize,
+            clock: text("clock")?,
         })
     }
 }
@@ -130,6 +134,7 @@ mod tests {
             peak_rss: Some(5_000_000),
             exact: true,
             threads: 1,
+            clock: "cpu".into(),
         }
     }
 
