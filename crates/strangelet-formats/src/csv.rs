@@ -40,6 +40,8 @@ struct Style {
     delimiter: u8,
     /// Whether lines end with a carriage return too.
     returns: bool,
+    /// The line that names the columns: no row.
+    header: Option<Vec<u8>>,
     kinds: Vec<Kind>,
 }
 
@@ -163,7 +165,7 @@ impl Style {
                 continue;
             }
             let returns = header.ends_with(b"\r\n");
-            let style = Style { delimiter, returns, kinds: vec![Kind::Text; columns] };
+            let mut style = Style { delimiter, returns, header: None, kinds: vec![Kind::Text; columns] };
             let (mut all, mut fit, mut fields, mut numbers) = (0u64, 0, 0, 0);
             for line in sample {
                 all += 1;
@@ -182,6 +184,7 @@ impl Style {
                     false => format!("c{i}"),
                 });
                 let names = names.collect();
+                style.header = named.then(|| header.to_vec());
                 return Some((style, names));
             }
         }
@@ -194,6 +197,9 @@ impl Style {
 
     /// The fields of a line, where it has as many as there are columns and ends as lines do.
     fn fields<'a>(&self, line: &'a [u8]) -> Option<impl Iterator<Item = &'a [u8]>> {
+        if self.header.as_deref() == Some(line) {
+            return None;
+        }
         let line = line.strip_suffix(self.end())?;
         let delimiter = self.delimiter;
         let count = line.iter().filter(|&&b| b == delimiter).count() + 1;
@@ -237,7 +243,8 @@ impl Style {
             2 => Ok(Kind::Text),
             _ => Err(corruption("csv: a column of an unknown kind")),
         });
-        Ok(Style { delimiter: *delimiter, returns: *returns != 0, kinds: kinds.collect::<Result<_>>()? })
+        let (returns, kinds) = (*returns != 0, kinds.collect::<Result<_>>()?);
+        Ok(Style { delimiter: *delimiter, returns, header: None, kinds })
     }
 
     /// Text to rows: their number, their columns, and what does not fit.
