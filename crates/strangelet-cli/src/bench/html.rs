@@ -1,7 +1,3 @@
-//! placeholder
-use super::record::Record;
-pub fn page(_records: &[Record], _totals: &[Record]) -> String {
-    String::new()
 //! The page: totals first, then a plot of ratio against speed, then every file. One file, no scripts.
 
 use super::record::{Record, TOTAL};
