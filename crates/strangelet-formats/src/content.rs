@@ -4,7 +4,7 @@ use crate::recipe::stream::{Wrapper, inflate_stream};
 use crate::recipe::{Kind, Kitchen};
 use crate::root::block;
 use std::io::{self, Write};
-use strangelet::error::{Result, corruption};
+use strangelet::error::Result;
 use strangelet::source::{Source, SourceReader, Spool, Target};
 
 /// Bytes searched at once.
@@ -142,7 +142,7 @@ impl Write for Append {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let end = self.0.len();
         let written = self.0.write_at(end, buf);
-        written.map_err(|e| io::Error::other(corruption(e.to_string()).to_string()))?;
+        written.map_err(|e| io::Error::other(e.to_string()))?;
         Ok(buf.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -220,5 +220,27 @@ mod tests {
         file.extend(b"PK\x01\x02 and so on");
         expected.extend(b"PK\x01\x02 and so on");
         assert_eq!(bytes_of(&file), Some(expected));
+    }
+
+    #[test]
+    fn every_block_of_a_real_file_is_inflated() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files");
+        let of = |name: &str| {
+            let bytes = std::fs::read(format!("{dir}/{name}")).unwrap();
+            let spool = content(&bytes).unwrap().unwrap();
+            spool.range(0, spool.len()).unwrap()
+        };
+        for name in ["tree_zlib.root", "tree_lzma.root", "tree_lz4.root", "tree_zstd.root", "ntuple.root"] {
+            let content = of(name);
+            let mut kitchen = Kitchen::new();
+            let block = |i| root_block(&mut kitchen, &content[i as usize..], &content, i).is_some();
+            assert!(!(0..content.len() as u64).any(block), "{name}: a block remains");
+            let stored = std::fs::read(format!("{dir}/{name}")).unwrap();
+            assert!(content.len() > stored.len(), "{name}: nothing was inflated");
+        }
+        let text = std::fs::read(format!("{dir}/zee.csv")).unwrap();
+        assert_eq!(of("zee.csv.gz"), text);
+        assert_eq!(of("zee.csv.xz"), text);
+        assert!(content(&text).unwrap().is_none());
     }
 }

@@ -2,16 +2,28 @@
 #![forbid(unsafe_code)]
 
 mod content;
+mod csv;
 mod layout;
 mod npy;
+mod npz;
 mod plan;
 mod raw;
 pub mod recipe;
 pub mod root;
+mod wrap;
 
 pub use content::content;
 
 use strangelet::dissect::FileFormat;
 
 /// All kinds of file, the most special first; the last takes anything.
-pub static ALL: &[&dyn FileFormat] = &[&root::Root, &npy::Npy, &raw::Raw];
+pub static ALL: &[&dyn FileFormat] = &[
+    &root::Root,
+    &npy::Npy,
+    &npz::Npz,
+    &wrap::Wrap::Gz,
+    &wrap::Wrap::Xz,
+    &wrap::Wrap::Zst,
+    &csv::Csv,
+    &raw::Raw,
+];

@@ -28,7 +28,7 @@ impl FileFormat for Npy {
         "npy"
     }
     fn probe(&self, source: &dyn Source) -> bool {
-        Header::read(source).is_ok()
+        is_array(source)
     }
 
     fn dissect(&self, _cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result<()> {
@@ -39,9 +39,14 @@ impl FileFormat for Npy {
         parts.finish(&plan)
     }
 
-    fn assemble(&self, _cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
-        plan::assemble(tables, target)
+    fn assemble(&self, cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
+        plan::assemble(cx, tables, target)
     }
+}
+
+/// Whether it is a NumPy array of a type that is known.
+pub fn is_array(source: &dyn Source) -> bool {
+    Header::read(source).is_ok()
 }
 
 /// Turns the array of a `.npy` into a table of this name. What it does not cover is residue.

@@ -6,13 +6,13 @@
 
 mod pieces;
 
-pub use pieces::{Fortran, Piece, Plan, What};
+pub use pieces::{Fortran, Packed, Piece, Plan, What};
 
 use crate::layout::Layout;
 use strangelet::column::{Cells, Column, ColumnSchema};
-use strangelet::dissect::{Sink, TableId, Tables};
+use strangelet::dissect::{Context, Sink, TableId, Tables};
 use strangelet::error::{Result, corruption};
-use strangelet::source::{Source, Target};
+use strangelet::source::{Source, Spool, Target};
 use strangelet::table::TableSchema;
 
 /// Bytes of content that a chunk aims at.
@@ -33,11 +33,6 @@ impl<'a> Parts<'a> {
         let columns = vec![ColumnSchema::bytes("plan"), ColumnSchema::bytes("residue")];
         let table = sink.table(TableSchema::residue("residue", columns))?;
         Ok(Parts { sink, table, pending: Vec::new() })
-    }
-
-    /// Where tables go.
-    pub fn sink(&mut self) -> &mut dyn Sink {
-        self.sink
     }
 
     /// Appends to the residue.
@@ -157,16 +152,6 @@ impl<'a> Residue<'a> {
         self.at += n;
         Ok(&self.bytes[self.at - n..self.at])
     }
-
-    /// The next `len` bytes.
-    pub fn take(&mut self, len: u64) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        while (out.len() as u64) < len {
-            let left = len - out.len() as u64;
-            out.extend_from_slice(self.some(left)?);
-        }
-        Ok(out)
-    }
 }
 
 fn bytes(column: Column) -> Result<Vec<u8>> {
@@ -177,7 +162,7 @@ fn bytes(column: Column) -> Result<Vec<u8>> {
 }
 
 /// Writes a file again from its plan, its tables and its residue.
-pub fn assemble(tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
+pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
     let mut written = Vec::new();
     for chunk in 0..tables.chunks(0)?.len() {
         written.extend_from_slice(&bytes(tables.read_column(0, chunk, 0)?)?);
@@ -187,10 +172,16 @@ pub fn assemble(tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
     }
     let plan = Plan::read(&written)?;
     let mut residue = Residue::new(tables)?;
-    build(&plan, &mut residue, tables, target)
+    build(cx, &plan, &mut residue, tables, target)
 }
 
-fn build(plan: &Plan, residue: &mut Residue, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
+fn build(
+    cx: &Context,
+    plan: &Plan,
+    residue: &mut Residue,
+    tables: &dyn Tables,
+    target: &mut dyn Target,
+) -> Result<()> {
     for piece in &plan.pieces {
         match &piece.what {
             What::Rows { table, layout } => {
@@ -211,6 +202,11 @@ fn build(plan: &Plan, residue: &mut Residue, tables: &dyn Tables, target: &mut d
                     fortran.write(layout, &columns, target, piece.pos, first, rows)?;
                     first += rows;
                 }
+            }
+            What::Packed(packed) => {
+                let mut content = Spool::new(packed.content.len);
+                build(cx, &packed.content, residue, tables, &mut content)?;
+                packed.compress(cx, &content, target, piece.pos, piece.len)?;
             }
         }
     }

@@ -53,8 +53,8 @@ impl FileFormat for Raw {
         parts.finish(&plan)
     }
 
-    fn assemble(&self, _cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
-        plan::assemble(tables, target)
+    fn assemble(&self, cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
+        plan::assemble(cx, tables, target)
     }
 }
 

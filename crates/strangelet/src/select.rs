@@ -26,13 +26,14 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
 
 /// Codecs that may win for a stream, by number.
 fn candidates(stream: &Stream, level: Level) -> &'static [u8] {
-    use codecs::{ADAPTIVE, BYTES, CONSTANT, STORE, ZSTANDARD};
+    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, STORE, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
         return &[CONSTANT];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
     match (strings, level) {
-        (_, Level::Fast) => &[STORE, ZSTANDARD],
+        (true, Level::Fast) => &[STORE, ZSTANDARD],
+        (false, Level::Fast) => &[STORE, CLASSES, ZSTANDARD],
         (true, _) => &[STORE, ZSTANDARD, BYTES],
         (false, _) => &[STORE, ZSTANDARD, ADAPTIVE],
     }

@@ -1,8 +1,9 @@
 //! The plan: which ranges of a file come from which tables, and how.
 
 use crate::layout::{Layout, MAX_ROW};
+use crate::wrap::stream::{self, Setting};
 use strangelet::column::Column;
-use strangelet::dissect::TableId;
+use strangelet::dissect::{Context, TableId};
 use strangelet::error::{Result, corruption};
 use strangelet::format::varint::{Cursor, put};
 use strangelet::source::{Source, Target};
@@ -49,10 +50,71 @@ pub enum What {
         /// The shape.
         fortran: Fortran,
     },
+    /// A compressed stream, whose content is made first.
+    Packed(Box<Packed>),
+}
+
+/// A compressed stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// What compressed it.
+    pub setting: Setting,
+    /// Corrections, where the setting takes some.
+    pub corrections: Vec<u8>,
+    /// What its content is made of.
+    pub content: Plan,
+}
+
+impl Packed {
+    /// Longest content for which a proof is remembered.
+    const REMEMBERED: u64 = 64 << 20;
+
+    fn recipe(&self) -> Vec<u8> {
+        let mut recipe = Vec::new();
+        self.setting.write(&mut recipe);
+        recipe.extend_from_slice(&self.corrections);
+        recipe
+    }
+
+    /// Remembers that this was seen to make `packed`.
+    pub fn remember(&self, cx: &Context, content: &dyn Source, packed: &dyn Source) -> Result<()> {
+        if content.len() <= Packed::REMEMBERED && packed.len() <= Packed::REMEMBERED {
+            let (content, packed) = (content.range(0, content.len())?, packed.range(0, packed.len())?);
+            cx.proofs.remember(&self.recipe(), &content, &packed);
+        }
+        Ok(())
+    }
+
+    /// Compresses the content to a place of the target.
+    pub fn compress(
+        &self,
+        cx: &Context,
+        content: &dyn Source,
+        target: &mut dyn Target,
+        pos: u64,
+        len: u64,
+    ) -> Result<()> {
+        if content.len() <= Packed::REMEMBERED
+            && let bytes = content.range(0, content.len())?
+            && let Some(packed) = cx.proofs.recall(&self.recipe(), &bytes, &*target, pos)
+        {
+            return target.write_at(pos, &packed);
+        }
+        let (mut at, end) = (pos, pos.saturating_add(len));
+        stream::compress(&self.setting, &self.corrections, content, &mut |bytes| {
+            target.write_at(at, bytes)?;
+            at += bytes.len() as u64;
+            Ok(())
+        })?;
+        if at == end { Ok(()) } else { Err(corruption("a compressed stream of another length")) }
+    }
 }
 
 const ROWS: u8 = 0;
 const FORTRAN: u8 = 1;
+const PACKED: u8 = 2;
+/// Deepest nesting of plans.
+const MAX_DEPTH: usize = 4;
 
 impl Plan {
     /// The ranges that no piece covers, in order; an error where pieces overlap or leave the file.
@@ -101,6 +163,13 @@ impl Plan {
                     put(out, fortran.dims.len() as u64);
                     fortran.dims.iter().for_each(|&d| put(out, d.into()));
                 }
+                What::Packed(packed) => {
+                    out.push(PACKED);
+                    packed.setting.write(out);
+                    put(out, packed.corrections.len() as u64);
+                    out.extend_from_slice(&packed.corrections);
+                    packed.content.write(out);
+                }
             }
         }
     }
@@ -108,14 +177,17 @@ impl Plan {
     /// Reads what [`Plan::write`] wrote.
     pub fn read(bytes: &[u8]) -> Result<Plan> {
         let mut c = Cursor::new(bytes);
-        let plan = Plan::take(&mut c)?;
+        let plan = Plan::take(&mut c, 0)?;
         if !c.rest().is_empty() {
             return Err(corruption("bytes behind the plan"));
         }
         Ok(plan)
     }
 
-    fn take(c: &mut Cursor) -> Result<Plan> {
+    fn take(c: &mut Cursor, depth: usize) -> Result<Plan> {
+        if depth > MAX_DEPTH {
+            return Err(corruption("plans nested too deep"));
+        }
         let len = c.varint()?;
         let count = c.count()?;
         let mut pieces = strangelet::limits::reserve(count);
@@ -137,6 +209,13 @@ impl Plan {
                     }
                     let fortran = Fortran::new(&layout, rows, &dims)?;
                     What::Fortran { table, layout, fortran }
+                }
+                PACKED => {
+                    let setting = Setting::read(c)?;
+                    let n = c.count()?;
+                    let corrections = c.take(n)?.to_vec();
+                    let content = Plan::take(c, depth + 1)?;
+                    What::Packed(Box::new(Packed { setting, corrections, content }))
                 }
                 other => return Err(corruption(format!("a piece of unknown kind {other}"))),
             };

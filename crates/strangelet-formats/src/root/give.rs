@@ -4,7 +4,7 @@ use super::basket::{self, Tail};
 use super::block::{self, PayloadRecipe};
 use super::columns;
 use super::form::{Cursor, Form};
-use super::plan::{self, Before, Recipes, kind, state, table, tail};
+use super::plan::{self, Before, Recipes, Stored, kind, state, table, tail};
 use super::record::{BasketHead, Key};
 use super::residue::{RowsIn, StreamsIn};
 use crate::recipe::Kitchen;
@@ -41,6 +41,8 @@ struct Live {
     name: Vec<u8>,
     title: Vec<u8>,
     record: u64,
+    links: [u64; 4],
+    stored: Vec<Stored>,
     number: u64,
     /// Entries of all baskets whose rows were read.
     filled: u64,
@@ -89,10 +91,15 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
     let mut title = Vec::new();
     let mut group: Vec<Live> = Vec::new();
     let mut current = None;
+    let mut sums = 0u64;
     while let Some(row) = branches.next()? {
-        let &[id, columns, form, shared, name, own_title, record, ..] = row.as_slice() else {
+        let &[id, columns, form, shared, name, own_title, record, _, _, links, most, sums_by, arrays_by] =
+            row.as_slice()
+        else {
             return Err(short());
         };
+        sums = sums_by.wrapping_add(sums);
+        let arrays = arrays_by.wrapping_add(sums);
         if current.is_some_and(|c| c != id) {
             give.table(current, std::mem::take(&mut group), target)?;
         }
@@ -120,6 +127,8 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
             name,
             title: title.clone(),
             record,
+            links: [links, most, sums, arrays],
+            stored: Vec::new(),
             number: 0,
             filled: 0,
             columns,
@@ -181,8 +190,13 @@ impl Give<'_> {
                 self.complete(live, to, target)?;
             }
         }
-        if group.iter().any(|l| !l.waiting.is_empty()) {
-            return Err(corruption("a branch ends within a basket"));
+        for live in &group {
+            if !live.waiting.is_empty() {
+                return Err(corruption("a branch ends within a basket"));
+            }
+            let [links, most, sums, arrays] = live.links;
+            let pieces = self.pieces.entry(live.record).or_default();
+            pieces.extend(plan::linked(links, most, sums, arrays, &live.stored));
         }
         Ok(())
     }
@@ -321,7 +335,8 @@ impl Give<'_> {
                 skip(&live.schemas, &live.columns, &mut cursors, w.entries)?;
             }
             passed += w.entries;
-            self.write(live.record, w, target)?;
+            let stored = self.write(live.record, w, target)?;
+            live.stored.push(stored);
         }
         if passed > 0 {
             for (schema, column) in live.schemas.iter().zip(&mut live.columns) {
@@ -332,7 +347,8 @@ impl Give<'_> {
         Ok(())
     }
 
-    fn write(&mut self, record: u64, mut w: Waiting, target: &mut dyn Target) -> Result<()> {
+    fn write(&mut self, record: u64, mut w: Waiting, target: &mut dyn Target) -> Result<Stored> {
+        let entries = w.entries as u64;
         if w.state & state::EMBEDDED != 0 {
             let border = w.border as usize;
             let tail = w.content.split_off(border.min(w.content.len()));
@@ -344,7 +360,7 @@ impl Give<'_> {
                 pieces.push((w.place, tail));
                 pieces.push((data, w.content));
             }
-            return Ok(());
+            return Ok(Stored { entries, ..Stored::default() });
         }
         let span = self.span(w.place)?;
         let keylen = w.key.keylen as u64;
@@ -354,6 +370,7 @@ impl Give<'_> {
         } else {
             w.plain
         };
+        let inflated = keylen + w.key.objlen as u64;
         let head = if w.state & state::ODD_HEAD != 0 {
             w.own_head
         } else {
@@ -366,7 +383,8 @@ impl Give<'_> {
             return Err(corruption("a basket does not fill its record"));
         }
         target.write_at(span.pos, &head)?;
-        target.write_at(span.pos + keylen, &payload)
+        target.write_at(span.pos + keylen, &payload)?;
+        Ok(Stored { pos: span.pos, nbytes: span.len, inflated, entries })
     }
 
     /// Writes everything that is no basket.

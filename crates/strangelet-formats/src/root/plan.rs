@@ -39,7 +39,75 @@ pub static BRANCHES: &Fields = &[
     ("record", Scalar::U32),
     ("low", Scalar::F64),
     ("factor", Scalar::F64),
+    ("links", Scalar::U8),
+    ("most", Scalar::U32),
+    ("sums", Scalar::I32),
+    ("arrays", Scalar::I32),
 ];
+
+/// Which numbers in the record of a tree follow from the baskets of a branch, and are left out there.
+pub mod link {
+    /// Bytes of all baskets, inflated and as they are: two 64-bit numbers at `sums`.
+    pub const SUMS: u64 = 1;
+    /// Bytes of the records of baskets: at `arrays`, `most` 32-bit numbers.
+    pub const BYTES: u64 = 2;
+    /// Their first entries: behind the former and one byte.
+    pub const ENTRIES: u64 = 4;
+    /// Their places: behind the former and one byte.
+    pub const PLACES: u64 = 8;
+    /// First entries have 64 bits, not 32.
+    pub const WIDE_ENTRIES: u64 = 16;
+    /// Places have 64 bits, not 32.
+    pub const WIDE_PLACES: u64 = 32;
+}
+
+/// What a tree's record says about a basket.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stored {
+    /// Place of its record, 0 within the tree's record.
+    pub pos: u64,
+    /// Bytes of its record.
+    pub nbytes: u64,
+    /// Bytes of its key and inflated content.
+    pub inflated: u64,
+    /// Entries.
+    pub entries: u64,
+}
+
+/// The numbers that follow from the baskets of a branch: where they lie, and their bytes.
+pub fn linked(links: u64, most: u64, sums: u64, arrays: u64, baskets: &[Stored]) -> Vec<(u64, Vec<u8>)> {
+    let mut out = Vec::new();
+    let most = most.min(1 << 24) as usize;
+    if links & link::SUMS != 0 {
+        let total = |f: fn(&Stored) -> u64| baskets.iter().fold(0u64, |n, b| n.wrapping_add(f(b)));
+        let both = [total(|b| b.inflated).to_be_bytes(), total(|b| b.nbytes).to_be_bytes()];
+        out.push((sums, both.concat()));
+    }
+    let mut starts = Vec::with_capacity(baskets.len() + 1);
+    starts.push(0u64);
+    for b in baskets {
+        starts.push(starts.last().map_or(0, |s| s.wrapping_add(b.entries)));
+    }
+    let numbers = |width: usize, value: &dyn Fn(usize) -> Option<u64>| {
+        let mut bytes = Vec::with_capacity(most * width);
+        (0..most).for_each(|i| bytes.extend_from_slice(&value(i).unwrap_or(0).to_be_bytes()[8 - width..]));
+        bytes
+    };
+    let entry_width = if links & link::WIDE_ENTRIES != 0 { 8 } else { 4 };
+    let place_width = if links & link::WIDE_PLACES != 0 { 8 } else { 4 };
+    let entries_at = arrays + 4 * most as u64 + 1;
+    let places_at = entries_at + (entry_width * most) as u64 + 1;
+    if links & link::BYTES != 0 {
+        out.push((arrays, numbers(4, &|i| baskets.get(i).map(|b| b.nbytes))));
+    }
+    if links & link::ENTRIES != 0 {
+        out.push((entries_at, numbers(entry_width, &|i| starts.get(i).copied())));
+    }
+    if links & link::PLACES != 0 {
+        out.push((places_at, numbers(place_width, &|i| baskets.get(i).map(|b| b.pos))));
+    }
+    out
+}
 
 /// How a basket is kept.
 pub mod state {

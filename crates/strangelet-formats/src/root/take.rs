@@ -5,7 +5,7 @@ use super::block;
 use super::build::{self, Found};
 use super::columns;
 use super::form::Form;
-use super::plan::{self, Before, Recipes, kind, state, tail};
+use super::plan::{self, Before, Recipes, Stored, kind, link, state, tail};
 use super::record::{self, BasketHead, Key, Kind, Record};
 use super::residue::{RowsOut, StreamsOut};
 use super::streamer::Infos;
@@ -50,6 +50,7 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         infos: Infos::default(),
         before: Before::default(),
         title: Vec::new(),
+        sums: 0,
         cuts: HashMap::new(),
         embedded: 0,
         samples: HashMap::new(),
@@ -93,6 +94,7 @@ struct Take<'a> {
     infos: Infos,
     before: Before,
     title: Vec<u8>,
+    sums: u64,
     /// Spans of a record's content that are elsewhere, by record.
     cuts: HashMap<usize, Vec<(usize, usize)>>,
     embedded: usize,
@@ -336,7 +338,7 @@ impl Take<'_> {
         }
         let table = sink.table(TableSchema::new(name, schemas))?;
         for (live, columns) in group.iter().zip(rows) {
-            self.branch_row(sink, table, live, columns, host.record, title)?;
+            self.branch_row(sink, table, live, columns, host, title)?;
         }
         let mut from = 0;
         for to in boundaries(entries, group) {
@@ -365,7 +367,7 @@ impl Take<'_> {
         table: TableId,
         live: &Live,
         columns: usize,
-        record: usize,
+        host: &Host,
         title: &[u8],
     ) -> Result<()> {
         let Some(found) = &live.found else { return Ok(()) };
@@ -376,6 +378,7 @@ impl Take<'_> {
         let own = if shared == name.len() { &[][..] } else { name };
         let own_title = if self.title == title { &[][..] } else { title };
         let scale = found.scale.map_or((0.0, 0.0), |s| (s.low, s.factor));
+        let links = self.links(live, host);
         let row = [
             table as u64,
             columns as u64,
@@ -383,10 +386,15 @@ impl Take<'_> {
             shared as u64,
             own.len() as u64,
             own_title.len() as u64,
-            record as u64,
+            host.record as u64,
             scale.0.to_bits(),
             scale.1.to_bits(),
+            links.flags,
+            links.most,
+            links.sums.wrapping_sub(self.sums),
+            links.arrays.wrapping_sub(links.sums),
         ];
+        self.sums = links.sums;
         self.branches.push(sink, &row)?;
         for bytes in [form.as_bytes(), own, own_title] {
             if bytes.len() >= 1 << 16 {
@@ -398,6 +406,57 @@ impl Take<'_> {
             self.title = title.to_vec();
         }
         Ok(())
+    }
+
+    /// The numbers in the tree's record that follow from the baskets of a branch. They are cut out there.
+    fn links(&mut self, live: &Live, host: &Host) -> Links {
+        let stored = |(place, entries): &(Place, usize)| match place {
+            Place::Record(i) => self.records.get(*i).map_or(Stored::default(), |r| Stored {
+                pos: r.pos,
+                nbytes: r.len,
+                inflated: r.key().map_or(0, |k| k.keylen as u64 + k.objlen as u64),
+                entries: *entries as u64,
+            }),
+            Place::Embedded(_) => Stored { entries: *entries as u64, ..Stored::default() },
+        };
+        let baskets: Vec<Stored> = live.baskets.iter().map(stored).collect();
+        let spots = &live.branch.spots;
+        let spot = |name: &str| spots.get(name).copied().unwrap_or_default();
+        let (total, zip) = (spot("fTotBytes"), spot("fZipBytes"));
+        let (bytes, entry, seek) = (spot("fBasketBytes"), spot("fBasketEntry"), spot("fBasketSeek"));
+        let mut links = Links { most: bytes.count as u64, sums: self.sums, ..Links::default() };
+        let mut try_flags = Vec::new();
+        if total.width == 8 && zip.width == 8 && zip.pos == total.pos + 8 {
+            links.sums = total.pos as u64;
+            try_flags.push(link::SUMS);
+        }
+        links.arrays = links.sums;
+        if bytes.width == 4 && bytes.count > 0 && bytes.count <= 1 << 24 {
+            links.arrays = bytes.pos as u64;
+            try_flags.push(link::BYTES);
+            if entry.count == bytes.count && entry.pos == bytes.pos + 4 * bytes.count + 1 {
+                links.flags |= if entry.width == 8 { link::WIDE_ENTRIES } else { 0 };
+                try_flags.push(link::ENTRIES);
+                if seek.count == bytes.count && seek.pos == entry.pos + entry.width * entry.count + 1 {
+                    links.flags |= if seek.width == 8 { link::WIDE_PLACES } else { 0 };
+                    try_flags.push(link::PLACES);
+                }
+            }
+        }
+        let cuts = self.cuts.entry(host.record).or_default();
+        for flag in try_flags {
+            let width = links.flags & (link::WIDE_ENTRIES | link::WIDE_PLACES);
+            let told = plan::linked(width | flag, links.most, links.sums, links.arrays, &baskets);
+            let right = |(at, bytes): &(u64, Vec<u8>)| {
+                let at = *at as usize;
+                host.content.get(at..at + Vec::len(bytes)) == Some(bytes.as_slice())
+            };
+            if told.iter().all(right) {
+                links.flags |= flag;
+                cuts.extend(told.iter().map(|(at, bytes)| (*at as usize, Vec::len(bytes))));
+            }
+        }
+        links
     }
 
     /// Finds the form of a branch with the help of its first baskets.
@@ -638,6 +697,14 @@ impl Take<'_> {
         }
         self.spans.push(sink, &[kind::PLAIN, r.len, 0, 0, 0, 0])
     }
+}
+
+#[derive(Default)]
+struct Links {
+    flags: u64,
+    most: u64,
+    sums: u64,
+    arrays: u64,
 }
 
 #[derive(Default)]

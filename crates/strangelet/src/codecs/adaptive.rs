@@ -393,9 +393,15 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     let count = stream.cells.len();
     let most = if count <= 8192 { 4096 } else { (count / 16).clamp(4096, 16384) };
     let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
-    let attempt = |settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
+    let attempt = |mut settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
         let mut out = Vec::new();
-        if encode_with(&few[keys], &settings, &mut out)? && best.is_none_or(|b| out.len() < b.0) {
+        while !encode_with(&few[keys], &settings, &mut out)? {
+            match settings.plan.coarser() {
+                Some(plan) => settings.plan = plan,
+                None => return Ok(()),
+            }
+        }
+        if best.is_none_or(|b| out.len() < b.0) {
             *best = Some((out.len(), settings, keys));
         }
         Ok(())
@@ -427,9 +433,16 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
             attempt(Settings { reach, ..s }, keys, &mut best)?;
         }
     }
-    let Some((_, s, keys)) = best else { return Ok(None) };
+    let Some((_, mut s, keys)) = best else { return Ok(None) };
     let mut out = Vec::new();
-    Ok(encode_with(&framed[keys], &s, &mut out)?.then_some(out))
+    // The whole may have more classes than the sample.
+    while !encode_with(&framed[keys], &s, &mut out)? {
+        match s.plan.coarser() {
+            Some(plan) => s.plan = plan,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(out))
 }
 
 impl Codec for Adaptive {

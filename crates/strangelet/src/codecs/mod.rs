@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod bytes;
+mod classes;
 mod constant;
 mod plan;
 pub mod same;
@@ -22,6 +23,8 @@ pub const ZSTANDARD: u8 = 3;
 pub const ADAPTIVE: u8 = 4;
 /// Number of `bytes`.
 pub const BYTES: u8 = 5;
+/// Number of `classes`.
+pub const CLASSES: u8 = 6;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
@@ -31,6 +34,7 @@ pub static ALL: &[&dyn Codec] = &[
     &zstandard::Zstandard,
     &adaptive::Adaptive,
     &bytes::Bytes,
+    &classes::Classes,
 ];
 
 /// The codec with a number.

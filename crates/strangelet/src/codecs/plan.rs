@@ -3,13 +3,14 @@
 //! # Payload of a plan
 //! | bytes | what |
 //! |---|---|
-//! | 1 | bits 0-2: number of the map ([`Map`]); bit 3: the cut is gamma, else linear; bit 4: lag given; bit 5: least key given; bit 6: shift given; bit 7: 0 |
+//! | 1 | bits 0-2: number of the map ([`Map`]); bit 3: the cut is gamma, else linear; bit 4: lag given; bit 5: least key given; bit 6: shift given; bit 7: dead bits given |
 //! | 1 | parameter of the cut: 0 to 63 (linear), 0 to 8 (gamma) |
 //! | varint | where given: lag, at least 1 |
 //! | varint | where given: least key |
 //! | 1 | where given: shift, 1 to 63 |
+//! | 1 | where given: dead bits, at least 1, fewer than the cell has; none with the integral map |
 //!
-//! A cell becomes a key by the map; the frame takes the least key away and shifts the dead low bits out; with
+//! A cell loses its dead low bits, which are zero in all cells, and becomes a key by the map; the frame takes the least key away and shifts the dead low bits out; with
 //! a lag, the symbol is the zigzag difference (modulo the word: 32 bits for cells of up to four bytes, else
 //! 64) to the key that many cells before (zero before the first); else it is the key. The cut parts the
 //! symbol into prefix and suffix. Prefixes in use are ranked in ascending order: the rank is the class.
@@ -29,6 +30,8 @@ pub const MAX_CLASSES: usize = 256;
 /// How cells become classes and suffixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
+    /// Low bits that are zero in all cells.
+    pub dead: u32,
     /// From bit patterns to keys.
     pub map: Map,
     /// Least key.
@@ -54,7 +57,8 @@ impl Plan {
                 | gamma << 3
                 | given(self.lag > 0, 4)
                 | given(self.min > 0, 5)
-                | given(self.shift > 0, 6),
+                | given(self.shift > 0, 6)
+                | given(self.dead > 0, 7),
         );
         out.push(n as u8);
         if self.lag > 0 {
@@ -65,6 +69,9 @@ impl Plan {
         }
         if self.shift > 0 {
             out.push(self.shift as u8);
+        }
+        if self.dead > 0 {
+            out.push(self.dead as u8);
         }
     }
 
@@ -81,10 +88,21 @@ impl Plan {
         let lag = if flags & 16 == 0 { 0 } else { c.varint()? };
         let min = if flags & 32 == 0 { 0 } else { c.varint()? };
         let shift = if flags & 64 == 0 { 0 } else { c.byte()? };
-        if shift > 63 || flags & 128 != 0 {
+        let dead = if flags & 128 == 0 { 0 } else { c.byte()? } as u32;
+        if shift > 63 || dead >= scalar.width() as u32 * 8 || (dead > 0 && map == Map::Integral) {
             return Err(bad("shift"));
         }
-        Ok(Plan { map, min, shift: shift as u32, lag: usize::try_from(lag).unwrap_or(usize::MAX), cut })
+        Ok(Plan { dead, map, min, shift: shift as u32, lag: usize::try_from(lag).unwrap_or(usize::MAX), cut })
+    }
+
+    /// The same with about half the classes; `None` where that cannot be.
+    pub fn coarser(&self) -> Option<Plan> {
+        let cut = match self.cut {
+            Cut::Linear(n) if n < 63 => Cut::Linear(n + 1),
+            Cut::Gamma(m) if m > 0 => Cut::Gamma(m - 1),
+            _ => return None,
+        };
+        Some(Plan { cut, ..*self })
     }
 
     /// The symbol of a key whose reference is `before`.
@@ -98,23 +116,23 @@ impl Plan {
         if self.min != 0 || self.shift != 0 {
             keys.iter_mut().for_each(|k| *k = W::narrow((k.wide() << self.shift).wrapping_add(self.min)));
         }
-        keys::inverse(&keys, self.map, scalar)
+        keys::inverse(&keys, self.map, self.dead, scalar)
     }
 }
 
 /// Keys of either word.
 pub trait Forward: Word {
     /// The keys of cells, or `None` where the map does not fit one of them.
-    fn forward(cells: &Cells, map: Map) -> Option<Vec<Self>>;
+    fn forward(cells: &Cells, map: Map, dead: u32) -> Option<Vec<Self>>;
 }
 impl Forward for u32 {
-    fn forward(cells: &Cells, map: Map) -> Option<Vec<u32>> {
-        keys::forward32(cells, map)
+    fn forward(cells: &Cells, map: Map, dead: u32) -> Option<Vec<u32>> {
+        keys::forward32(cells, map, dead)
     }
 }
 impl Forward for u64 {
-    fn forward(cells: &Cells, map: Map) -> Option<Vec<u64>> {
-        keys::forward64(cells, map)
+    fn forward(cells: &Cells, map: Map, dead: u32) -> Option<Vec<u64>> {
+        keys::forward64(cells, map, dead)
     }
 }
 
@@ -209,7 +227,7 @@ pub fn count_prefixes<W: Word>(
                     table.resize(1 << 16, 0);
                     table[p as usize] += 1;
                 }
-                None => return None,
+                None => return None, // more classes than any cut that is worth it
             }
         }
         for (p, &n) in table.iter().enumerate().filter(|(_, n)| **n > 0) {
@@ -282,8 +300,10 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
     };
     let (mut plans, mut framed) = (Vec::new(), Vec::new());
     let mut sorted: Vec<u64> = Vec::new();
+    let dead = keys::dead_bits(stream.cells);
     for &map in maps {
-        let Some(mut keys) = W::forward(stream.cells, map) else { continue };
+        let dead = if map == Map::Integral { 0 } else { dead };
+        let Some(mut keys) = W::forward(stream.cells, map, dead) else { continue };
         let (min, shift) = keys::frame(&keys);
         keys::into_frame(&mut keys, min, shift);
         let width = 64 - keys.iter().fold(0, |a, k| a | k.wide()).leading_zeros();
@@ -296,7 +316,7 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
             lags.push(stream.inner as usize);
         }
         for lag in lags {
-            let plan = Plan { map, min, shift, lag, cut: Cut::Linear(0) };
+            let plan = Plan { dead, map, min, shift, lag, cut: Cut::Linear(0) };
             sorted.clear();
             sorted.extend(
                 (lag.min(few.len())..few.len())

@@ -3,3 +3,4 @@
 pub mod binary;
 pub mod bits;
 pub mod mix;
+pub mod rans;

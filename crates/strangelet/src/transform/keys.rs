@@ -140,44 +140,48 @@ fn integer64(bits: u64) -> Option<u64> {
     (n.unsigned_abs() <= 1 << 53 && (n as f64).to_bits() == bits).then_some(n as u64)
 }
 
-/// Keys of cells of up to four bytes, or `None` where the map does not fit a value.
-pub fn forward32(cells: &Cells, map: Map) -> Option<Vec<u32>> {
+/// Number of low bits that are zero in all cells; 0 where all cells are zero.
+pub fn dead_bits(cells: &Cells) -> u32 {
+    let live: u64 = crate::each_width!(cells, v => v.iter().fold(0, |a, &x| a | x).into());
+    if live == 0 { 0 } else { live.trailing_zeros() }
+}
+
+/// Keys of cells of up to four bytes without their `dead` low bits, or `None` where the map does not
+/// fit a value. There are no dead bits with [`Map::Integral`].
+pub fn forward32(cells: &Cells, map: Map, dead: u32) -> Option<Vec<u32>> {
     if map == Map::Integral {
         return match cells {
             Cells::W4(v) => v.iter().map(|&x| integer32(x).map(|n| zigzag(n as u64, 32) as u32)).collect(),
             _ => None,
         };
     }
-    fn all<T: Copy + Into<u64>>(v: &[T], map: Map, bits: u32) -> Vec<u32> {
-        v.iter().map(|&x| forward_bits(x.into(), map, bits) as u32).collect()
+    fn all<T: Copy + Into<u64>>(v: &[T], map: Map, bits: u32, dead: u32) -> Vec<u32> {
+        v.iter().map(|&x| forward_bits(x.into() >> dead, map, bits - dead) as u32).collect()
     }
     match cells {
-        Cells::W1(v) => Some(all(v, map, 8)),
-        Cells::W2(v) => Some(all(v, map, 16)),
-        Cells::W4(v) => Some(all(v, map, 32)),
+        Cells::W1(v) => Some(all(v, map, 8, dead)),
+        Cells::W2(v) => Some(all(v, map, 16, dead)),
+        Cells::W4(v) => Some(all(v, map, 32, dead)),
         Cells::W8(_) => None,
     }
 }
 
-/// Keys of cells of eight bytes, or `None` where the map does not fit a value.
-pub fn forward64(cells: &Cells, map: Map) -> Option<Vec<u64>> {
+/// The same for cells of eight bytes.
+pub fn forward64(cells: &Cells, map: Map, dead: u32) -> Option<Vec<u64>> {
     let Cells::W8(v) = cells else { return None };
     match map {
         Map::Integral => v.iter().map(|&x| integer64(x).map(|n| zigzag(n, 64))).collect(),
-        _ => Some(v.iter().map(|&x| forward_bits(x, map, 64)).collect()),
+        _ => Some(v.iter().map(|&x| forward_bits(x >> dead, map, 64 - dead)).collect()),
     }
 }
 
-/// Cells of keys. Any keys give some cells.
-pub fn inverse<W: Word>(keys: &[W], map: Map, scalar: Scalar) -> Cells {
+/// Cells of keys. Any keys give some cells. `dead` must be below the bits of a cell.
+pub fn inverse<W: Word>(keys: &[W], map: Map, dead: u32, scalar: Scalar) -> Cells {
     let bits = scalar.width() as u32 * 8;
-    let back = |k: &W| {
-        let x = inverse_bits(k.wide(), map, bits);
-        match (map, bits) {
-            (Map::Integral, 32) => (x as u32 as i32 as f32).to_bits() as u64,
-            (Map::Integral, 64) => (x as i64 as f64).to_bits(),
-            _ => x,
-        }
+    let back = |k: &W| match (map, bits) {
+        (Map::Integral, 32) => (inverse_bits(k.wide(), map, 32) as u32 as i32 as f32).to_bits() as u64,
+        (Map::Integral, 64) => (inverse_bits(k.wide(), map, 64) as i64 as f64).to_bits(),
+        _ => inverse_bits(k.wide(), map, bits - dead) << dead,
     };
     match scalar.width() {
         1 => Cells::W1(keys.iter().map(|k| back(k) as u8).collect()),
@@ -218,16 +222,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn maps_come_back(v: Vec<u64>) {
+        fn maps_come_back(v: Vec<u64>, zeros in 0u32..64) {
+            let v: Vec<u64> = v.iter().map(|x| x >> zeros << zeros).collect();
             for scalar in Scalar::ALL {
                 let bytes: Vec<u8> = v.iter().flat_map(|x| x.to_le_bytes()[..scalar.width()].to_vec()).collect();
                 let cells = Cells::from_le_bytes(scalar, &bytes).unwrap();
                 for map in Map::ALL {
-                    if let Some(k) = forward32(&cells, map) {
-                        prop_assert_eq!(&inverse(&k, map, scalar), &cells);
+                    let dead = if map == Map::Integral { 0 } else { dead_bits(&cells) };
+                    if let Some(k) = forward32(&cells, map, dead) {
+                        prop_assert_eq!(&inverse(&k, map, dead, scalar), &cells);
                     }
-                    if let Some(k) = forward64(&cells, map) {
-                        prop_assert_eq!(&inverse(&k, map, scalar), &cells);
+                    if let Some(k) = forward64(&cells, map, dead) {
+                        prop_assert_eq!(&inverse(&k, map, dead, scalar), &cells);
                     }
                 }
             }
@@ -243,16 +249,16 @@ mod tests {
     #[test]
     fn floats_that_hold_integers() {
         let f = |v: &[f32]| Cells::W4(v.iter().map(|x| x.to_bits()).collect());
-        assert_eq!(forward32(&f(&[0.0, -1.0, 3.0]), Map::Integral), Some(vec![0, 1, 6]));
-        assert_eq!(forward32(&f(&[-0.0]), Map::Integral), None);
-        assert_eq!(forward32(&f(&[f32::NAN]), Map::Integral), None);
-        assert_eq!(forward32(&f(&[0.5]), Map::Integral), None);
+        assert_eq!(forward32(&f(&[0.0, -1.0, 3.0]), Map::Integral, 0), Some(vec![0, 1, 6]));
+        assert_eq!(forward32(&f(&[-0.0]), Map::Integral, 0), None);
+        assert_eq!(forward32(&f(&[f32::NAN]), Map::Integral, 0), None);
+        assert_eq!(forward32(&f(&[0.5]), Map::Integral, 0), None);
     }
 
     #[test]
     fn the_order_of_floats_is_kept() {
         let v = [f32::NEG_INFINITY, -2.0, -1e-30, -0.0, 0.0, 1e-30, 1.0, f32::INFINITY];
-        let k = forward32(&Cells::W4(v.iter().map(|x| x.to_bits()).collect()), Map::Ordered).unwrap();
+        let k = forward32(&Cells::W4(v.iter().map(|x| x.to_bits()).collect()), Map::Ordered, 0).unwrap();
         assert!(k.is_sorted());
     }
 }
