@@ -1,7 +1,7 @@
 //! HDF5: the contents of datasets become tables, everything else is residue.
 //!
 //! Read are superblocks 0 to 3, object headers 1 and 2, groups by symbol tables and by links in their
-//! header, datasets that are contiguous, compact, or chunked (B-trees of version 1, single chunks),
+//! header, datasets that are contiguous, compact, or chunked (B-trees of version 1, fixed arrays of one page, single chunks),
 //! with the filters deflate, shuffle and Fletcher-32; numbers, strings of fixed length, enumerations,
 //! arrays and compounds. Whatever is of another kind stays residue. A table has the path of its
 //! dataset; its events are the first axis.

@@ -45,7 +45,15 @@ fn files_of_old_and_new_libraries() {
     for table in expected {
         assert!(found.iter().any(|t| t == table), "{table} in {found:#?}");
     }
-    println!("{:#?}", tables(&keeps(NEW, "hdf5")));
+    // What an extensible array indexes stays residue.
+    let mut newer = tables(&keeps(NEW, "hdf5"));
+    newer.sort();
+    let unlimited = ["ch1/raw/energy", "ch1/raw/holes"];
+    let expected: Vec<_> = expected.iter().filter(|t| !unlimited.iter().any(|u| t.starts_with(u))).collect();
+    assert_eq!(
+        newer.iter().map(String::as_str).collect::<Vec<_>>(),
+        expected.into_iter().copied().collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -278,11 +278,11 @@ impl File<'_> {
         let (version, class) = (c.byte()?, c.byte()?);
         let unknown = || unsupported(format!("hdf5: layout {version}, class {class}"));
         match (version, class) {
-            (3 | 4, 0) => {
+            (3..=5, 0) => {
                 let len = number(c.take(2)?)?;
                 Ok(Storage::Contiguous { pos: message.pos + 4, len })
             }
-            (3 | 4, 1) => {
+            (3..=5, 1) => {
                 let pos = self.place(number(c.take(8)?)?)?;
                 Ok(Storage::Contiguous { pos, len: number(c.take(8)?)? })
             }
@@ -305,28 +305,74 @@ impl File<'_> {
                 }
                 Ok(Storage::Chunked { chunk, chunks })
             }
-            (4, 2) => {
+            (4 | 5, 2) => {
                 let (flags, rank, width) = (c.byte()?, usize::from(c.byte()?), usize::from(c.byte()?));
                 let mut chunk = Vec::new();
                 for _ in 0..rank {
                     chunk.push(number(c.take(width)?)?);
                 }
                 chunk.pop().filter(|_| rank == dims.len() + 1).ok_or_else(unknown)?;
-                // One chunk that is the whole dataset.
-                if c.byte()? != 1 {
-                    return Err(unknown());
-                }
                 let whole = chunk.iter().fold(cell.row(), |n, &d| n.saturating_mul(d));
-                let (len, mask) = match flags & 2 != 0 {
-                    true => (number(c.take(8)?)?, u32::from_le_bytes(c.array()?)),
-                    false => (whole, 0),
+                let chunks = match c.byte()? {
+                    // One chunk that is the whole dataset.
+                    1 => {
+                        let (len, mask) = match flags & 2 != 0 {
+                            true => (number(c.take(8)?)?, u32::from_le_bytes(c.array()?)),
+                            false => (whole, 0),
+                        };
+                        let pos = self.place(number(c.take(8)?)?)?;
+                        vec![Chunk { pos, len, mask, at: vec![0; chunk.len()] }]
+                    }
+                    3 => {
+                        c.byte()?;
+                        self.fixed_array(number(c.take(8)?)?, dims, &chunk, whole)?
+                    }
+                    _ => return Err(unknown()),
                 };
-                let pos = self.place(number(c.take(8)?)?)?;
-                let at = vec![0; chunk.len()];
-                Ok(Storage::Chunked { chunk, chunks: vec![Chunk { pos, len, mask, at }] })
+                Ok(Storage::Chunked { chunk, chunks })
             }
             _ => Err(unknown()),
         }
+    }
+}
+
+impl File<'_> {
+    /// The chunks of a fixed array of one page: all of them, the last axis fastest.
+    fn fixed_array(&self, address: u64, dims: &[u64], chunk: &[u64], whole: u64) -> Result<Vec<Chunk>> {
+        let head = self.range(address, 24)?;
+        if !head.starts_with(b"FAHD") {
+            return Err(corruption("hdf5: no fixed array"));
+        }
+        let (filtered, width, page) = (head[5] == 1, usize::from(head[6]), u32::from(head[7]));
+        let count = number(&head[8..16])?;
+        if page >= 64 || count > 1 << page || width < 8 + 4 * usize::from(filtered) {
+            return Err(unsupported("hdf5: a fixed array of pages"));
+        }
+        let block = number(&head[16..24])?;
+        if !self.range(block, 4)?.starts_with(b"FADB") {
+            return Err(corruption("hdf5: no fixed array"));
+        }
+        let bytes = self.range(self.advance(block, 14)?, count.saturating_mul(width as u64))?;
+        let mut at = vec![0u64; dims.len()];
+        let mut chunks = Vec::new();
+        for entry in bytes.chunks_exact(width) {
+            let (len, mask) = match filtered {
+                true => (number(&entry[8..width - 4])?, number(&entry[width - 4..])? as u32),
+                false => (whole, 0),
+            };
+            let address = number(&entry[..8])?;
+            if address != u64::MAX {
+                chunks.push(Chunk { pos: self.place(address)?, len, mask, at: at.clone() });
+            }
+            for axis in (0..dims.len()).rev() {
+                at[axis] = at[axis].saturating_add(chunk[axis]);
+                if at[axis] < dims[axis] || axis == 0 {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+        Ok(chunks)
     }
 }
 

@@ -17,6 +17,9 @@ const MAX_RANK: usize = 32;
 /// Most bytes of the rows that one line of tiles covers, and of a tile.
 const MAX_BAND: u64 = 64 << 20;
 
+/// Bytes of missing tiles that any table may have; beyond it four times those that exist.
+const HOLES: u64 = 1 << 20;
+
 /// A table whose rows lie in the file as tiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiles {
@@ -61,6 +64,11 @@ impl Tiles {
             tiles: Vec::new(),
         };
         if places.is_empty() || tiles.check().is_err() {
+            return Ok(None);
+        }
+        // An array that is nearly all holes would be a table of nothing.
+        let there = tiles.tile_bytes().saturating_mul(places.len() as u64);
+        if tiles.row().saturating_mul(tiles.dims[0]) > there.saturating_mul(4).saturating_add(HOLES) {
             return Ok(None);
         }
         let effort = if cx.level == Level::Fast { Effort::Fast } else { Effort::Balanced };
