@@ -385,60 +385,72 @@ fn decode_with<W: Word>(payload: &[u8], settings: &Settings, shape: Shape) -> Re
     Ok(settings.plan.cells(keys, shape.scalar))
 }
 
-/// The best settings found: size of the trial, settings, number of the keys.
-type Best = Option<(usize, Settings, usize)>;
+/// The best settings found, with the payload of the trial.
+struct Best {
+    payload: Vec<u8>,
+    settings: Settings,
+    /// Number of the keys.
+    keys: usize,
+}
 
+/// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     let (plans, framed) = rank_plans::<W>(stream);
     let count = stream.cells.len();
-    let most = if count <= 8192 { 4096 } else { (count / 16).clamp(4096, 16384) };
+    let most = if count <= 6144 { 6144 } else { (count / 16).clamp(4096, 16384) };
     let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
-    let attempt = |mut settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
-        let mut out = Vec::new();
-        while !encode_with(&few[keys], &settings, &mut out)? {
+    let mut best: Option<Best> = None;
+    let attempt = |mut settings: Settings, keys: usize, best: &mut Option<Best>| -> Result<()> {
+        let mut payload = Vec::new();
+        while !encode_with(&few[keys], &settings, &mut payload)? {
             match settings.plan.coarser() {
                 Some(plan) => settings.plan = plan,
                 None => return Ok(()),
             }
         }
-        if best.is_none_or(|b| out.len() < b.0) {
-            *best = Some((out.len(), settings, keys));
+        if best.as_ref().is_none_or(|b| payload.len() < b.payload.len()) {
+            *best = Some(Best { payload, settings, keys });
         }
         Ok(())
     };
-    let mut best: Best = None;
-    let depth = 2;
     for c in plans.iter().take(3) {
-        if c.cost <= plans[0].cost + plans[0].cost / 12 {
-            attempt(Settings { plan: c.plan, depth, side: 0, reach: 0 }, c.keys, &mut best)?;
+        if c.cost <= plans[0].cost + plans[0].cost / 32 {
+            attempt(Settings { plan: c.plan, depth: 2, side: 0, reach: 0 }, c.keys, &mut best)?;
         }
     }
-    let Some((size, _, keys)) = best else { return Ok(None) };
-    let bits = (size * 8 / few[keys].len()) as u32;
+    let Some(b) = &best else { return Ok(None) };
+    let bits = (b.payload.len() * 8 / few[b.keys].len()) as u32;
+    let (s, keys) = (b.settings, b.keys);
     let side = stream.inner as usize;
-    if let Some((_, s, keys)) = best.filter(|_| side > 1 && side <= MAX_SIDE) {
+    if side > 1 && side <= MAX_SIDE {
         attempt(Settings { side, ..s }, keys, &mut best)?;
     }
     for depth in [6, 10] {
-        // deeper only where the step before has paid
-        let tried = |b: &(usize, Settings, usize)| bits > 4 && (depth == 6 || b.1.depth == 6);
-        if let Some((_, s, keys)) = best.filter(tried) {
+        let Some(b) = &best else { break };
+        let (s, keys) = (b.settings, b.keys);
+        // deeper only where there is something below, and where the step before has paid
+        let below = !matches!(s.plan.cut, Cut::Linear(0..3));
+        if bits > 4 && below && (depth == 6 || s.depth == 6) {
             attempt(Settings { depth, ..s }, keys, &mut best)?;
         }
     }
-    if let Some((_, s, keys)) = best {
+    if let Some(b) = &best {
+        let (s, keys) = (b.settings, b.keys);
         let reach = (bits + 2).clamp(4, 24);
         let hits = find_repeats(&few[keys], reach).iter().filter(|d| **d > 0).count();
         if hits > few[keys].len() / 10 {
             attempt(Settings { reach, ..s }, keys, &mut best)?;
         }
     }
-    let Some((_, mut s, keys)) = best else { return Ok(None) };
+    let Some(Best { payload, mut settings, keys }) = best else { return Ok(None) };
+    if few[keys].len() == count {
+        return Ok(Some(payload));
+    }
     let mut out = Vec::new();
     // The whole may have more classes than the sample.
-    while !encode_with(&framed[keys], &s, &mut out)? {
-        match s.plan.coarser() {
-            Some(plan) => s.plan = plan,
+    while !encode_with(&framed[keys], &settings, &mut out)? {
+        match settings.plan.coarser() {
+            Some(plan) => settings.plan = plan,
             None => return Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! Bytes.
-use crate::codec::{Codec, Level, Role, Shape, Stream};
-use crate::column::{Cells, Meaning, Scalar};
+use crate::codec::{Codec, Level, Shape, Stream};
+use crate::column::{Cells, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
 use crate::entropy::mix::{Counter, Weights};
 use crate::error::{Result, corruption};
@@ -13,7 +13,7 @@ use crate::transform::matches::{self, Copy};
 pub struct Bytes;
 
 /// Contexts that are mixed for a byte.
-const K: usize = 5;
+const K: usize = 4;
 /// How slow a counter may become.
 const SLOW: u32 = 250;
 
@@ -55,18 +55,15 @@ impl Literals {
         let s = self.stride;
         let hashes: [u64; K - 1] = if s > 0 {
             let above = if n >= s { past[n - s] } else { 0 } as u64;
-            let over = if n >= 2 * s { past[n - 2 * s] } else { 0 } as u64;
             let phase = (n % s) as u64;
             [
                 mul(tail & 0xffff, phase << 32 | 1),
                 mul(above, phase << 32 | 2),
                 mul(above << 8 | o1, phase << 32 | 3),
-                mul(above << 8 | over, phase << 32 | 4),
             ]
         } else {
             [
                 mul(tail & 0xffff, 1),
-                mul(tail & 0xff_ffff, 2),
                 mul(tail & 0xffff_ffff, 3),
                 mul(tail & 0xffff_ffff_ffff, 4),
             ]
@@ -221,15 +218,18 @@ fn encode(bytes: &[u8], stride: usize, copies: &[Copy], out: &mut Vec<u8>) -> Re
     Ok(())
 }
 
-/// Strides under which bytes most often equal those above them.
-fn strides(bytes: &[u8]) -> Vec<usize> {
-    let bytes = &bytes[..bytes.len().min(1 << 15)];
-    let mut best: Vec<(usize, usize)> = (2..=64)
-        .filter(|&s| bytes.len() > 4 * s)
-        .map(|s| (bytes[s..].iter().zip(bytes).filter(|(a, b)| a == b).count() * 1000 / (bytes.len() - s), s))
-        .collect();
-    best.sort_by_key(|&(n, s)| (std::cmp::Reverse(n), s));
-    best.iter().take(2).map(|b| b.1).collect()
+/// The stride under which a piece of the bytes codes best, or 0.
+fn best_stride(bytes: &[u8]) -> Result<usize> {
+    let most = bytes.len().min(1 << 13);
+    let piece = &bytes[(bytes.len() - most) / 2..][..most];
+    let equal = |s: usize| piece[s..].iter().zip(piece).filter(|(a, b)| a == b).count();
+    let likely = (2..=64.min(most / 4)).max_by_key(|&s| (equal(s), usize::MAX - s));
+    let Some(likely) = likely else { return Ok(0) };
+    let plain = [Copy { literals: most as u32, len: 0, distance: 0 }];
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    encode(piece, likely, &plain, &mut with)?;
+    encode(piece, 0, &plain, &mut without)?;
+    Ok(if with.len() < without.len() { likely } else { 0 })
 }
 
 impl Codec for Bytes {
@@ -244,21 +244,10 @@ impl Codec for Bytes {
         if level == Level::Fast || bytes.is_empty() || stream.scalar != Scalar::U8 {
             return Ok(false);
         }
-        let _ = Role::Values(Meaning::Bytes);
-        let mut best: Option<Vec<u8>> = None;
-        let mut tries = vec![0];
-        tries = strides(bytes); tries.truncate(1);
-        for least in [24] {
-            let copies = matches::find(bytes, least, 16);
-            for &s in &tries {
-                let mut o = Vec::new();
-                encode(bytes, s, &copies, &mut o)?;
-                if best.as_ref().is_none_or(|b| o.len() < b.len()) {
-                    best = Some(o);
-                }
-            }
-        }
-        out.extend(best.unwrap_or_default());
+        let (least, tries) = if level == Level::Max { (16, 32) } else { (24, 8) };
+        let copies = matches::find(bytes, least, tries);
+        let stride = best_stride(bytes)?;
+        encode(bytes, stride, &copies, out)?;
         Ok(true)
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
