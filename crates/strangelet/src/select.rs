@@ -60,12 +60,14 @@ fn encode(id: u8, stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
 fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<(u8, Vec<u8>)>> {
     let mut best: Option<(u8, Vec<u8>)> = None;
     for &(id, worth) in tried {
-        // Noise has no repeats that zstd could find.
+        // Noise has no repeats that zstd could find; where there are many, it is the one to find them.
         let raw = stream.cells.len() * stream.cells.width();
-        if let Some((codecs::ADAPTIVE, b)) = &best
-            && b.len() > raw / 4
-            && level < Level::Max
-        {
+        let hopeless = best.as_ref().is_some_and(|(first, b)| match *first {
+            codecs::ADAPTIVE => b.len() > raw / 4,
+            codecs::ZSTANDARD => b.len() < raw / 6,
+            _ => false,
+        });
+        if hopeless && level < Level::Max {
             continue;
         }
         if let Some(out) = encode(id, stream, level)?

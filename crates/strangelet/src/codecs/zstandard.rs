@@ -35,8 +35,7 @@ impl Codec for Zstandard {
         let strings = !matches!(stream.role, Role::Values(Meaning::Number) | Role::Lengths);
         let strength = match (level, strings) {
             (Level::Fast, _) => 5,
-            (Level::Balanced, true) if bytes.len() <= 1 << 15 => 17,
-            (Level::Balanced, _) => 12,
+            (Level::Balanced, _) => 9,
             (Level::Max, _) => 19,
         };
         out.extend(zstd::bulk::compress(&planes(bytes, stream.cells.width()), strength)?);
