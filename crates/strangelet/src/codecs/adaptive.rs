@@ -20,6 +20,8 @@ struct Settings {
     plan: Plan,
     /// Bits of the suffix that are modelled.
     depth: u32,
+    /// With a lag: low bits of the key before that are no part of a context.
+    scale: u32,
     /// Cells of a row, each with its own contexts; 0 for none.
     side: usize,
     /// Most cells back that a repeated value may lie, as a power of two; 0 for no repeats.
@@ -36,6 +38,9 @@ impl Settings {
             out.push(self.reach as u8);
         }
         self.plan.write(out);
+        if self.plan.lag > 0 {
+            out.push(self.scale as u8);
+        }
     }
 
     fn read(c: &mut Cursor, scalar: Scalar) -> Result<Settings> {
@@ -46,7 +51,12 @@ impl Settings {
         if depth > MAX_DEPTH || side > MAX_SIDE as u64 || reach > MAX_REACH {
             return Err(corruption("adaptive: settings that do not exist"));
         }
-        Ok(Settings { plan: Plan::read(c, scalar)?, depth, side: side as usize, reach })
+        let plan = Plan::read(c, scalar)?;
+        let scale = if plan.lag > 0 { c.byte()? } else { 0 } as u32;
+        if scale > 63 {
+            return Err(corruption("adaptive: settings that do not exist"));
+        }
+        Ok(Settings { plan, depth, scale, side: side as usize, reach })
     }
 }
 
@@ -178,9 +188,9 @@ impl Model {
 
 /// A place in a table for a pair of contexts.
 #[inline(always)]
-fn hash(a: usize, b: usize) -> usize {
-    let h = (a as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (b as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (h ^ h >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> 40
+fn hash(a: u64, b: u64) -> u64 {
+    let h = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (h ^ h >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
 }
 
 /// Codes all cells. The encoder gives the keys in their frame; the decoder fills them in.
@@ -209,7 +219,7 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     let mut history: Vec<u16> = vec![0; if side > 0 { side } else { 1 }];
     let (mut r1, mut r2, mut r3) = (0usize, 0usize, 0usize);
     let mut turn = 0;
-    let scale_shift = if plan.lag > 0 { 58 - (64 - W::BITS) } else { 0 };
+    let scale = settings.scale;
     for i in 0..count {
         let keys: &[W] = if ENCODE { given } else { made };
         let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
@@ -238,12 +248,12 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
         }
         let rank = if ENCODE { ranks.rank(plan.cut.prefix(symbol)) } else { 0 };
         let c3 = if side > 0 {
-            hash(history[turn] as usize + 1, turn)
+            hash(history[turn] as u64 + 1, turn as u64)
         } else if plan.lag > 0 {
-            hash(before as usize >> scale_shift, r1)
+            hash(before >> scale, r1 as u64)
         } else {
-            hash(r1 << 16 | r2, r3)
-        };
+            hash((r1 << 16 | r2) as u64, r3 as u64)
+        } as usize;
         let contexts = [0, r1 * stride, (r1 * stride + r2) * stride, c3 * stride];
         let rank = model.code(bits, rank, contexts) as usize;
         (r1, r2, r3) = (rank, r1, r2);
@@ -415,7 +425,10 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     };
     for c in plans.iter().take(3) {
         if c.cost <= plans[0].cost + plans[0].cost / 32 {
-            attempt(Settings { plan: c.plan, depth: 2, side: 0, reach: 0 }, c.keys, &mut best)?;
+            let live = framed[c.keys].iter().fold(0, |a, k| a | k.wide());
+            let scale = (64 - live.leading_zeros()).saturating_sub(6);
+            let settings = Settings { plan: c.plan, depth: 2, scale, side: 0, reach: 0 };
+            attempt(settings, c.keys, &mut best)?;
         }
     }
     let Some(b) = &best else { return Ok(None) };
