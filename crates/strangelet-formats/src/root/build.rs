@@ -55,7 +55,8 @@ pub fn find(infos: &Infos, branch: &Branch, samples: &[Basket]) -> Found {
 
 /// Whether one basket is enough to find the form of a branch: its type says everything.
 pub fn needs_one(branch: &Branch) -> bool {
-    let number = |l: &Leaf| leaf_scalar(l).is_some() || basic(l.kind % kind::OFFSET_L).is_some() && l.kind < 40;
+    let number =
+        |l: &Leaf| leaf_scalar(l).is_some() || basic(l.kind % kind::OFFSET_L).is_some() && l.kind < 40;
     branch.leaves.iter().all(number)
 }
 

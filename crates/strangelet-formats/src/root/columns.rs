@@ -45,10 +45,8 @@ mod tests {
     #[test]
     fn cut_and_joined_a_column_is_the_same() {
         let schema = ColumnSchema::jagged("x", Scalar::U16, 2).with_inner(vec![2]);
-        let column = Column {
-            lengths: vec![vec![1, 0, 2], vec![2, 1, 0]],
-            values: Cells::W2(vec![1, 2, 3, 4, 5, 6]),
-        };
+        let column =
+            Column { lengths: vec![vec![1, 0, 2], vec![2, 1, 0]], values: Cells::W2(vec![1, 2, 3, 4, 5, 6]) };
         for events in 0..=3 {
             let mut front = column.clone();
             let back = split(&schema, &mut front, events).unwrap();

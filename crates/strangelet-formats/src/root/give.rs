@@ -147,7 +147,14 @@ impl Give<'_> {
         Ok((PayloadRecipe::read(&mut bytes.as_slice(), content_len)?, bytes))
     }
 
-    fn payload(&mut self, number: u64, fix: &[u8], content: &[u8], pos: u64, target: &dyn Target) -> Result<Vec<u8>> {
+    fn payload(
+        &mut self,
+        number: u64,
+        fix: &[u8],
+        content: &[u8],
+        pos: u64,
+        target: &dyn Target,
+    ) -> Result<Vec<u8>> {
         let (recipe, mut bytes) = self.recipe(number, content.len())?;
         bytes.extend_from_slice(fix);
         match self.proofs.recall(&bytes, content, target, pos) {
@@ -299,8 +306,15 @@ impl Give<'_> {
             if w.state & state::TYPED != 0 {
                 let mut content = Vec::new();
                 let keylen = w.key.keylen as usize;
-                let border =
-                    basket::assemble(&live.form, &live.columns, &mut cursors, w.entries, &w.tail, keylen, &mut content)?;
+                let border = basket::assemble(
+                    &live.form,
+                    &live.columns,
+                    &mut cursors,
+                    w.entries,
+                    &w.tail,
+                    keylen,
+                    &mut content,
+                )?;
                 w.content = content;
                 w.border = border as u64;
             } else {
@@ -432,7 +446,8 @@ fn skip(schemas: &[ColumnSchema], columns: &[Column], cursors: &mut [Cursor], en
             *place = end;
         }
         let cells = items.saturating_mul(schema.inner_cells() as usize);
-        cursor.values = cursor.values.checked_add(cells).filter(|&c| c <= column.values.len()).ok_or_else(short)?;
+        cursor.values =
+            cursor.values.checked_add(cells).filter(|&c| c <= column.values.len()).ok_or_else(short)?;
     }
     Ok(())
 }

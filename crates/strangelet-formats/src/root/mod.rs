@@ -10,11 +10,11 @@
 
 pub mod basket;
 pub mod block;
-pub mod ntuple;
 pub mod build;
 mod columns;
 pub mod form;
 mod give;
+pub mod ntuple;
 pub mod object;
 mod plan;
 pub mod record;

@@ -71,11 +71,20 @@ impl<'a> RowsIn<'a> {
     /// From the first row on.
     pub fn new(tables: &'a dyn Tables, table: TableId, fields: &'static Fields) -> Result<Self> {
         let schema = tables.schema(table)?;
-        let same = |(c, f): (&ColumnSchema, &(&str, Scalar))| c.name == f.0 && c.scalar == f.1 && c.levels() == 0;
+        let same =
+            |(c, f): (&ColumnSchema, &(&str, Scalar))| c.name == f.0 && c.scalar == f.1 && c.levels() == 0;
         if schema.columns.len() != fields.len() || !schema.columns.iter().zip(fields).all(same) {
             return Err(corruption(format!("table {} has other columns", schema.name)));
         }
-        Ok(RowsIn { tables, table, fields, chunks: tables.chunks(table)?, next: 0, columns: Vec::new(), row: 0 })
+        Ok(RowsIn {
+            tables,
+            table,
+            fields,
+            chunks: tables.chunks(table)?,
+            next: 0,
+            columns: Vec::new(),
+            row: 0,
+        })
     }
 
     /// Number of rows.

@@ -150,7 +150,12 @@ impl Take<'_> {
     }
 
     /// How a payload follows from its content: number of a recipe, and corrections.
-    fn pack(&mut self, sink: &mut dyn Sink, payload: &[u8], content: &[u8]) -> Result<Option<(u64, Vec<u8>)>> {
+    fn pack(
+        &mut self,
+        sink: &mut dyn Sink,
+        payload: &[u8],
+        content: &[u8],
+    ) -> Result<Option<(u64, Vec<u8>)>> {
         let found = block::find(&mut self.kitchen, payload, content, self.hint.as_ref(), self.effort);
         let Some((recipe, fix)) = found else { return Ok(None) };
         if let Some(last) = recipe.last() {
@@ -259,7 +264,9 @@ impl Take<'_> {
                     (Place::Embedded(e.clone()), e.head.nev_buf as usize, e.len)
                 }
                 None => {
-                    let i = self.at(*branch.basket_seek.get(number)?).filter(|&i| self.taken.get(i) == Some(&false))?;
+                    let i = self
+                        .at(*branch.basket_seek.get(number)?)
+                        .filter(|&i| self.taken.get(i) == Some(&false))?;
                     let Some(Record { kind: Kind::Basket(key, head), len, .. }) = self.records.get(i) else {
                         return None;
                     };
@@ -399,7 +406,9 @@ impl Take<'_> {
         let mut size = 0;
         for (place, _) in live.baskets.iter().take(8) {
             let piece = match place {
-                Place::Embedded(e) => Some((embedded_content(host.content, e), e.len, e.head.nev_buf, e.keylen)),
+                Place::Embedded(e) => {
+                    Some((embedded_content(host.content, e), e.len, e.head.nev_buf, e.keylen))
+                }
                 Place::Record(i) => {
                     let content = match self.samples.get(i) {
                         Some(c) => Some(c.clone()),
@@ -480,7 +489,8 @@ impl Take<'_> {
                 row.entries = entries;
                 match content {
                     Some(content) => {
-                        let basket = Basket { content: &content, border, entries, keylen: key.keylen as usize };
+                        let basket =
+                            Basket { content: &content, border, entries, keylen: key.keylen as usize };
                         let tail = typed(&found.form, &basket, &mut live.columns);
                         let packed = self.pack(sink, &payload, &content)?;
                         if let Some((recipe, fix)) = packed {
@@ -576,7 +586,8 @@ impl Take<'_> {
         };
         self.before = Before { record: i as u64, datime: key.datime, pdir: key.seek_pdir };
         let r = self.records.get(i).ok_or_else(|| corruption("a record is missing"))?;
-        let told = Key { class: b"TBasket".to_vec(), name: name.to_vec(), title: self.title.clone(), ..key.clone() };
+        let told =
+            Key { class: b"TBasket".to_vec(), name: name.to_vec(), title: self.title.clone(), ..key.clone() };
         let there = self.source.range(r.pos, key.keylen as u64)?;
         if plan::head_bytes(&told, head) != there || usual > u16::MAX as usize {
             row.state |= state::ODD_HEAD;

@@ -253,7 +253,7 @@ fn n_log_n(n: u64) -> u64 {
     let e = 63 - n.leading_zeros() as u64;
     // log2(1 + f) ~ f + f (1 - f) x 0.344: within 0.002
     let f = (n << (63 - e) << 1) >> 48; // 16 bits
-    let bent = f + ((f * (65536 - f) >> 16) * 22545 >> 16);
+    let bent = f + ((((f * (65536 - f)) >> 16) * 22545) >> 16);
     n * (e * 256 + (bent >> 8))
 }
 
@@ -318,9 +318,10 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
         for lag in lags {
             let plan = Plan { dead, map, min, shift, lag, cut: Cut::Linear(0) };
             sorted.clear();
-            sorted.extend((lag.min(few.len())..few.len()).map(|i| {
-                plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })
-            }));
+            sorted.extend(
+                (lag.min(few.len())..few.len())
+                    .map(|i| plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })),
+            );
             sorted.sort_unstable();
             let mut add = |cut: Cut| {
                 if let Some(cost) = estimate(&sorted, cut) {

@@ -100,7 +100,12 @@ pub fn decode(bytes: &[u8], freqs: &[u32], count: usize, out: &mut Vec<u8>) -> u
     }
     let [mut a, mut b, mut c, mut d] = x;
     for _ in 0..count / 4 {
-        let four = [step(&mut a, &mut next), step(&mut b, &mut next), step(&mut c, &mut next), step(&mut d, &mut next)];
+        let four = [
+            step(&mut a, &mut next),
+            step(&mut b, &mut next),
+            step(&mut c, &mut next),
+            step(&mut d, &mut next),
+        ];
         out.extend_from_slice(&four);
     }
     for x in [&mut a, &mut b, &mut c].into_iter().take(count % 4) {
