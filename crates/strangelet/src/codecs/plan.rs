@@ -253,7 +253,7 @@ fn n_log_n(n: u64) -> u64 {
     let e = 63 - n.leading_zeros() as u64;
     // log2(1 + f) ~ f + f (1 - f) x 0.344: within 0.002
     let f = (n << (63 - e) << 1) >> 48; // 16 bits
-    let bent = f + ((f * (65536 - f) >> 16) * 22545 >> 16);
+    let bent = f + ((((f * (65536 - f)) >> 16) * 22545) >> 16);
     n * (e * 256 + (bent >> 8))
 }
 
