@@ -1,8 +1,13 @@
 //! RNTuple: events in columns of pages, described by envelopes (format 1.0).
 //!
 //! The driver of ROOT files finds the anchor (the key of class `ROOT::RNTuple`), calls [`dissect`] with a
-//! way to inflate spans of the file, and keeps every byte that was not claimed. [`assemble`] makes the
-//! content of every claimed span again.
+//! way to inflate spans of the file, and keeps every byte that was not claimed: keys, pages that do not
+//! come back from their cells, and how each claimed span was compressed. [`assemble`] makes the content of
+//! every claimed span again, in any order; behind a sealed one the driver puts the xxh3 of its stored bytes.
+//!
+//! Tables, in this order: envelopes, clusters, columns, pages, fields and types (residue: what describes
+//! the ntuple), the visible table with a column for each leaf field, and one of residue for each column
+//! that fits no table (variants). Projected fields have no column of their own.
 
 mod anchor;
 mod assemble;

@@ -11,7 +11,10 @@ use strangelet::table::TableSchema;
 use xxhash_rust::xxh3::xxh3_64;
 
 #[derive(Default)]
-struct Held(Vec<(TableSchema, Vec<(u64, Vec<Column>)>)>);
+struct Held(Vec<(TableSchema, Vec<Chunk>)>);
+
+/// Events and columns.
+type Chunk = (u64, Vec<Column>);
 
 impl Sink for Held {
     fn table(&mut self, schema: TableSchema) -> Result<TableId> {
