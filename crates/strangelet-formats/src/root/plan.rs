@@ -14,6 +14,8 @@ pub mod kind {
     pub const BASKET: u64 = 1;
     /// A head in its stream, and inflated content in its stream.
     pub const OBJECT: u64 = 2;
+    /// Partly made by ntuples: a head in its stream, and what lies between their spans in the plain stream.
+    pub const PIECES: u64 = 3;
 }
 
 /// One row a span, in file order.
@@ -40,6 +42,9 @@ pub static BRANCHES: &Fields = &[
     ("low", Scalar::F64),
     ("factor", Scalar::F64),
 ];
+
+/// One row a span of an ntuple, in file order.
+pub static PAGES: &Fields = &[("recipe", Scalar::U32), ("fix", Scalar::U32)];
 
 /// How a basket is kept.
 pub mod state {
@@ -111,6 +116,9 @@ pub mod table {
     pub const BASKETS: usize = 2;
     /// Streams.
     pub const BYTES: usize = 3;
+    /// Spans of ntuples; only there where the file has any. Behind it stand their own tables, which begin
+    /// with residue, while a tree has none.
+    pub const PAGES: usize = 4;
 }
 
 /// What is said relative to the basket before.

@@ -14,6 +14,7 @@ mod assemble;
 mod cursor;
 mod dissect;
 mod header;
+pub mod join;
 mod kind;
 mod layout;
 mod lengths;
@@ -28,8 +29,8 @@ mod taken;
 mod tests;
 
 pub use anchor::{Anchor, Span};
-pub use assemble::{Piece, assemble};
-pub use dissect::{Claim, Spans, dissect};
+pub use assemble::{Claimed, Piece, assemble, claimed};
+pub use dissect::{Claim, Spans, check, dissect};
 pub use kind::{Element, Kind};
 pub use layout::{Layout, Leaf, Level, Node};
 pub use page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};
