@@ -14,6 +14,8 @@ pub mod kind {
     pub const BASKET: u64 = 1;
     /// A head in its stream, and inflated content in its stream.
     pub const OBJECT: u64 = 2;
+    /// Partly made by ntuples: a head in its stream, and what lies between their spans in the plain stream.
+    pub const PIECES: u64 = 3;
 }
 
 /// One row a span, in file order.
@@ -108,6 +110,8 @@ pub fn linked(links: u64, most: u64, sums: u64, arrays: u64, baskets: &[Stored])
     }
     out
 }
+/// One row a span of an ntuple, in file order.
+pub static PAGES: &Fields = &[("recipe", Scalar::U32), ("fix", Scalar::U32)];
 
 /// How a basket is kept.
 pub mod state {
@@ -179,6 +183,9 @@ pub mod table {
     pub const BASKETS: usize = 2;
     /// Streams.
     pub const BYTES: usize = 3;
+    /// Spans of ntuples; only there where the file has any. Behind it stand their own tables, which begin
+    /// with residue, while a tree has none.
+    pub const PAGES: usize = 4;
 }
 
 /// What is said relative to the basket before.

@@ -6,6 +6,9 @@ use super::build::{self, Found};
 use super::columns;
 use super::form::Form;
 use super::plan::{self, Before, Recipes, Stored, kind, link, state, tail};
+use super::ntuple::join::{Claims, Covered};
+use super::ntuple::{self, Anchor};
+use super::plan::{self, Before, Recipes, kind, state, tail};
 use super::record::{self, BasketHead, Key, Kind, Record};
 use super::residue::{RowsOut, StreamsOut};
 use super::streamer::Infos;
@@ -56,6 +59,7 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         samples: HashMap::new(),
         sample_bytes: 0,
         names: HashSet::new(),
+        covered: Covered::default(),
     };
     if let Some(i) = take.at(header.seek_info)
         && let Some(content) = take.content(i)?
@@ -63,8 +67,8 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         let keylen = take.records.get(i).and_then(Record::key).map_or(0, |k| k.keylen);
         take.infos = Infos::parse(&content, keylen as usize);
     }
-    // Here other readers of records may mark theirs as taken.
     let paths = take.paths();
+    take.ntuples(sink, &paths)?;
     for i in take.trees() {
         take.tree(sink, i, &paths)?;
     }
@@ -101,6 +105,8 @@ struct Take<'a> {
     samples: HashMap<usize, Vec<u8>>,
     sample_bytes: usize,
     names: HashSet<String>,
+    /// What the tables of ntuples give back.
+    covered: Covered,
 }
 
 /// Where a basket is.
@@ -167,12 +173,93 @@ impl Take<'_> {
         if !recipe.blocks.is_empty() {
             self.proofs.remember(&[&bytes[..], &fix].concat(), content, payload);
         }
-        let (number, new) = self.recipes.number(&bytes);
+        Ok(Some((self.number(sink, &bytes)?, fix)))
+    }
+
+    /// The number of a recipe.
+    fn number(&mut self, sink: &mut dyn Sink, recipe: &[u8]) -> Result<u64> {
+        let (number, new) = self.recipes.number(recipe);
         if new {
-            self.streams.push(sink, plan::RECIPES, &(bytes.len() as u16).to_le_bytes())?;
-            self.streams.push(sink, plan::RECIPES, &bytes)?;
+            self.streams.push(sink, plan::RECIPES, &(recipe.len() as u16).to_le_bytes())?;
+            self.streams.push(sink, plan::RECIPES, recipe)?;
         }
-        Ok(Some((number, fix)))
+        Ok(number)
+    }
+
+    /// Takes the ntuples apart. Records that they reach into are out of reach for trees.
+    fn ntuples(&mut self, sink: &mut dyn Sink, paths: &HashMap<u64, String>) -> Result<()> {
+        let claims = Claims::new(self.proofs, self.effort);
+        let mut rows = None;
+        let mut seen = HashSet::new();
+        for i in 0..Vec::len(&self.records) {
+            let Some(Kind::Key(key)) = self.records.get(i).map(|r| r.kind.clone()) else { continue };
+            if !matches!(key.class.as_slice(), b"ROOT::RNTuple" | b"ROOT::Experimental::RNTuple") {
+                continue;
+            }
+            let Some(content) = self.content(i)? else { continue };
+            let Ok(anchor) = Anchor::parse(&content) else { continue };
+            if ntuple::check(self.source, &anchor, &claims).is_err() || !seen.insert(anchor.header.position) {
+                continue;
+            }
+            if rows.is_none() {
+                rows = Some(RowsOut::new(sink, "root.pages", plan::PAGES)?);
+            }
+            let path = paths.get(&key.seek_pdir).cloned().unwrap_or_default();
+            let name = self.unique(format!("{path}{}", text(&key.name)));
+            ntuple::dissect(self.source, &anchor, &name, &claims, sink)?;
+        }
+        let Some(mut rows) = rows else { return Ok(()) };
+        let mut spans = Vec::new();
+        for span in claims.into_packed() {
+            let recipe = self.number(sink, &span.recipe)?;
+            rows.push(sink, &[recipe, span.fix.len() as u64])?;
+            self.streams.push(sink, plan::FIXES, &span.fix)?;
+            spans.push((span.pos, span.len));
+        }
+        rows.flush(sink)?;
+        self.covered = Covered::new(spans);
+        for (record, taken) in self.records.iter().zip(&mut self.taken) {
+            *taken |= self.covered.gaps(record.pos, record.end()).is_some();
+        }
+        Ok(())
+    }
+
+    /// A record that ntuples reach into: what of it is not theirs.
+    fn pieces(&mut self, sink: &mut dyn Sink, r: &Record, mut gaps: Vec<(u64, u64)>) -> Result<()> {
+        let mut row = [kind::PIECES, r.len, 0, 0, 0, 0];
+        if let Some(key) = r.key()
+            && let Some(first) = gaps.first_mut().filter(|g| g.0 == r.pos && g.1 - g.0 >= key.keylen as u64)
+        {
+            first.0 += key.keylen as u64;
+            (row[2], row[3]) = (key.keylen as u64, key.objlen as u64);
+            self.head(sink, r, key)?;
+        }
+        for (from, to) in gaps {
+            self.plain(sink, from, to)?;
+        }
+        self.spans.push(sink, &row)
+    }
+
+    /// The head of a record, without what follows from its length and its place.
+    fn head(&mut self, sink: &mut dyn Sink, r: &Record, key: &Key) -> Result<()> {
+        let mut head = self.source.range(r.pos, key.keylen as u64)?;
+        let seek = if key.wide() { 18..26 } else { 18..22 };
+        for place in [0..4, 6..10, 14..16, seek] {
+            if let Some(bytes) = head.get_mut(place) {
+                bytes.fill(0);
+            }
+        }
+        self.streams.push(sink, plan::HEADS, &head)
+    }
+
+    /// Bytes as they stand in the file.
+    fn plain(&mut self, sink: &mut dyn Sink, mut pos: u64, end: u64) -> Result<()> {
+        while pos < end {
+            let piece = self.source.range(pos, (end - pos).min(1 << 20))?;
+            self.streams.push(sink, plan::PLAIN, &piece)?;
+            pos += Vec::len(&piece) as u64;
+        }
+        Ok(())
     }
 
     /// The paths of directories by position; the topmost has none.
@@ -202,6 +289,7 @@ impl Take<'_> {
         let mut newest: HashMap<(u64, &[u8]), (u16, usize)> = HashMap::new();
         for (i, r) in self.records.iter().enumerate() {
             if let Kind::Key(k) = &r.kind
+                && self.taken.get(i) == Some(&false)
                 && matches!(k.class.as_slice(), b"TTree" | b"TNtuple" | b"TNtupleD")
             {
                 let best = newest.entry((k.seek_pdir, &k.name)).or_insert((k.cycle, i));
@@ -658,6 +746,9 @@ impl Take<'_> {
     /// What is no basket of a table.
     fn span(&mut self, sink: &mut dyn Sink, i: usize) -> Result<()> {
         let Some(r) = self.records.get(i).cloned() else { return Ok(()) };
+        if let Some(gaps) = self.covered.gaps(r.pos, r.end()) {
+            return self.pieces(sink, &r, gaps);
+        }
         if self.taken.get(i) == Some(&true) {
             return self.spans.push(sink, &[kind::BASKET, r.len, 0, 0, 0, 0]);
         }
@@ -666,15 +757,7 @@ impl Take<'_> {
         {
             let payload = self.payload(i)?;
             if let Some((recipe, fix)) = self.pack(sink, &payload, &content)? {
-                let mut head = self.source.range(r.pos, key.keylen as u64)?;
-                // What follows from the length and the place of the record.
-                let seek = if key.wide() { 18..26 } else { 18..22 };
-                for place in [0..4, 6..10, 14..16, seek] {
-                    if let Some(bytes) = head.get_mut(place) {
-                        bytes.fill(0);
-                    }
-                }
-                self.streams.push(sink, plan::HEADS, &head)?;
+                self.head(sink, &r, key)?;
                 let mut from = 0;
                 let mut cuts = self.cuts.remove(&i).unwrap_or_default();
                 cuts.sort_unstable();
@@ -689,12 +772,7 @@ impl Take<'_> {
                 return self.spans.push(sink, &row);
             }
         }
-        let mut pos = r.pos;
-        while pos < r.end() {
-            let piece = self.source.range(pos, (r.end() - pos).min(1 << 20))?;
-            self.streams.push(sink, plan::PLAIN, &piece)?;
-            pos += Vec::len(&piece) as u64;
-        }
+        self.plain(sink, r.pos, r.end())?;
         self.spans.push(sink, &[kind::PLAIN, r.len, 0, 0, 0, 0])
     }
 }
