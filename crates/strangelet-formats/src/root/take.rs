@@ -253,7 +253,7 @@ impl Take<'_> {
 
     /// The baskets of a branch, where they follow each other without holes.
     fn claim(&mut self, mut branch: Branch) -> Option<Live> {
-        if !branch.file_name.is_empty() {
+        if !branch.file_name.is_empty() || branch.name.is_empty() {
             return None;
         }
         let embedded = std::mem::take(&mut branch.embedded);
