@@ -98,15 +98,13 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
     let mut title = Vec::new();
     let mut group: Vec<Live> = Vec::new();
     let mut current = None;
-    let mut sums = 0u64;
+    let mut arrays = 0u64;
     while let Some(row) = branches.next()? {
         let &[id, columns, form, shared, name, own_title, record, _, _, links, most, sums_by, arrays_by] =
             row.as_slice()
         else {
             return Err(short());
         };
-        sums = sums_by.wrapping_add(sums);
-        let arrays = arrays_by.wrapping_add(sums);
         if current.is_some_and(|c| c != id) {
             give.table(current, std::mem::take(&mut group), target)?;
         }
@@ -126,7 +124,13 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
             return Err(corruption("a form does not fit its columns"));
         }
         let first = schemas.first().map(|c| c.name.as_bytes()).unwrap_or_default();
-        let name = if shared > 0 { first.get(..shared as usize).ok_or_else(short)?.to_vec() } else { name };
+        let name = match (shared, name.is_empty()) {
+            (0, false) => name,
+            (0, true) => first.to_vec(),
+            _ => first.get(..shared as usize).ok_or_else(short)?.to_vec(),
+        };
+        let sums = sums_by.wrapping_add(arrays).wrapping_add(2 * name.len() as u64);
+        arrays = arrays_by.wrapping_add(sums).wrapping_add(2 * name.len() as u64);
         let columns = form.empty_columns();
         group.push(Live {
             form,

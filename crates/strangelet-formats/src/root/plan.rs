@@ -28,9 +28,12 @@ pub static RECORDS: &Fields = &[
     ("fix", Scalar::U32),
 ];
 
-/// One row a branch: its table, its number of columns, the lengths of its texts in the heads stream
-/// (form, name where the first column has another, title where the branch before has another), the record of its tree, and the scale of
-/// its integers.
+/// One row a branch: its table and number of columns; the lengths of its texts in the heads stream (form,
+/// name, title of its tree where the branch before has another); the record of its tree; the scale
+/// of its integers; and what of the tree's record follows from its baskets. Without a name of its own it
+/// has the first `shared` bytes of the name of its first column, or all of them where that is 0.
+/// `sums` counts from the `arrays` of the branch before, `arrays` from `sums`, both behind twice
+/// the length of the name.
 pub static BRANCHES: &Fields = &[
     ("table", Scalar::U32),
     ("columns", Scalar::U32),

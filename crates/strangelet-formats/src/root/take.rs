@@ -53,7 +53,7 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         infos: Infos::default(),
         before: Before::default(),
         title: Vec::new(),
-        sums: 0,
+        arrays: 0,
         cuts: HashMap::new(),
         embedded: 0,
         samples: HashMap::new(),
@@ -98,7 +98,7 @@ struct Take<'a> {
     infos: Infos,
     before: Before,
     title: Vec<u8>,
-    sums: u64,
+    arrays: u64,
     /// Spans of a record's content that are elsewhere, by record.
     cuts: HashMap<usize, Vec<(usize, usize)>>,
     embedded: usize,
@@ -341,7 +341,7 @@ impl Take<'_> {
 
     /// The baskets of a branch, where they follow each other without holes.
     fn claim(&mut self, mut branch: Branch) -> Option<Live> {
-        if !branch.file_name.is_empty() {
+        if !branch.file_name.is_empty() || branch.name.is_empty() {
             return None;
         }
         let embedded = std::mem::take(&mut branch.embedded);
@@ -462,8 +462,10 @@ impl Take<'_> {
         let form = found.form.to_text();
         let name = live.branch.name.as_bytes();
         let first = found.form.columns.first().map(|c| c.name.as_bytes()).unwrap_or_default();
-        let shared = if first.starts_with(name) && name.len() < 1 << 16 { name.len() } else { 0 };
-        let own = if shared == name.len() { &[][..] } else { name };
+        // Mostly the first column has the name of the branch, or begins with it.
+        let begins = first.starts_with(name) && (1..1 << 16).contains(&name.len());
+        let shared = if begins && first != name { name.len() } else { 0 };
+        let own = if begins { &[][..] } else { name };
         let own_title = if self.title == title { &[][..] } else { title };
         let scale = found.scale.map_or((0.0, 0.0), |s| (s.low, s.factor));
         let links = self.links(live, host);
@@ -479,10 +481,10 @@ impl Take<'_> {
             scale.1.to_bits(),
             links.flags,
             links.most,
-            links.sums.wrapping_sub(self.sums),
-            links.arrays.wrapping_sub(links.sums),
+            links.sums.wrapping_sub(self.arrays).wrapping_sub(2 * name.len() as u64),
+            links.arrays.wrapping_sub(links.sums).wrapping_sub(2 * name.len() as u64),
         ];
-        self.sums = links.sums;
+        self.arrays = links.arrays;
         self.branches.push(sink, &row)?;
         for bytes in [form.as_bytes(), own, own_title] {
             if bytes.len() >= 1 << 16 {
@@ -512,7 +514,7 @@ impl Take<'_> {
         let spot = |name: &str| spots.get(name).copied().unwrap_or_default();
         let (total, zip) = (spot("fTotBytes"), spot("fZipBytes"));
         let (bytes, entry, seek) = (spot("fBasketBytes"), spot("fBasketEntry"), spot("fBasketSeek"));
-        let mut links = Links { most: bytes.count as u64, sums: self.sums, ..Links::default() };
+        let mut links = Links { most: bytes.count as u64, sums: self.arrays, ..Links::default() };
         let mut try_flags = Vec::new();
         if total.width == 8 && zip.width == 8 && zip.pos == total.pos + 8 {
             links.sums = total.pos as u64;
