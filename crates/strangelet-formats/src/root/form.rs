@@ -191,7 +191,7 @@ impl Number {
     fn column(&mut self, scalar: Scalar, meaning: Meaning, inner: Vec<u32>) -> usize {
         let name = self.path.clone();
         let depth = self.depth;
-        self.columns.push(ColumnSchema { name, scalar, meaning, depth, inner });
+        self.columns.push(ColumnSchema { name, scalar, meaning, depth, inner, scale: None });
         self.columns.len() - 1
     }
 

@@ -7,7 +7,6 @@ use super::form::{Cursor, Form};
 use super::plan::{self, Before, Recipes, Stored, kind, state, table, tail};
 use super::ntuple::join::{Covered, Pieces};
 use super::ntuple::{self, Piece};
-use super::plan::{self, Before, Recipes, kind, state, table, tail};
 use super::record::{BasketHead, Key};
 use super::residue::{RowsIn, StreamsIn};
 use crate::recipe::Kitchen;

@@ -8,7 +8,6 @@ use super::form::Form;
 use super::plan::{self, Before, Recipes, Stored, kind, link, state, tail};
 use super::ntuple::join::{Claims, Covered};
 use super::ntuple::{self, Anchor};
-use super::plan::{self, Before, Recipes, kind, state, tail};
 use super::record::{self, BasketHead, Key, Kind, Record};
 use super::residue::{RowsOut, StreamsOut};
 use super::streamer::Infos;

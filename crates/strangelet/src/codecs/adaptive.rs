@@ -1,4 +1,3 @@
-//! Adaptive.
 //! Adaptive: classes through mixed contexts and a binary coder, suffixes as they are.
 //!
 //! # What it does

@@ -282,22 +282,6 @@ impl Codec for Bytes {
         if level == Level::Fast || bytes.is_empty() || stream.scalar != Scalar::U8 {
             return Ok(false);
         }
-        let _ = Role::Values(Meaning::Bytes);
-        let mut best: Option<Vec<u8>> = None;
-        let mut tries = vec![0];
-        tries = strides(bytes);
-        tries.truncate(1);
-        for least in [24] {
-            let copies = matches::find(bytes, least, 16);
-            for &s in &tries {
-                let mut o = Vec::new();
-                encode(bytes, s, &copies, &mut o)?;
-                if best.as_ref().is_none_or(|b| o.len() < b.len()) {
-                    best = Some(o);
-                }
-            }
-        }
-        out.extend(best.unwrap_or_default());
         let (least, tries) = if level == Level::Max { (16, 32) } else { (24, 8) };
         let copies = matches::find(bytes, least, tries);
         let stride = best_stride(bytes)?;
