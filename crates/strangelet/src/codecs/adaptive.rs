@@ -243,8 +243,8 @@ impl Model {
             let mixed = weights.mix(p);
             let bit = c.code(rank >= node.split, mixed.p);
             weights.update(&mixed, bit, self.rate);
-            for k in 0..K {
-                self.tables[k][place[k]].update(bit, LIMIT);
+            for (table, place) in self.tables.iter_mut().zip(place) {
+                table[place].update(bit, LIMIT);
             }
             at = node.next[bit as usize];
             if at >= LEAF {
