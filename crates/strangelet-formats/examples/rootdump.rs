@@ -11,13 +11,13 @@ fn main() {
         let (header, records) = record::walk(&bytes).unwrap();
         let mut kitchen = Kitchen::new();
         let mut inflate = |r: &record::Record| -> Option<Vec<u8>> {
-            let record::Kind::Key(k) = &r.kind else { return None };
+            let Some(k) = r.key() else { return None };
             let payload = bytes.range(r.pos + k.keylen as u64, r.len - k.keylen as u64).ok()?;
             block::inflate(&mut kitchen, &payload, k.objlen as usize).ok()
         };
         let by_pos: HashMap<u64, &record::Record> = records.iter().map(|r| (r.pos, r)).collect();
         let infos = by_pos.get(&header.seek_info).and_then(|r| {
-            let record::Kind::Key(k) = &r.kind else { return None };
+            let Some(k) = r.key() else { return None };
             Some(streamer::Infos::parse(&inflate(r)?, k.keylen as usize))
         });
         let infos = infos.unwrap_or_default();
@@ -32,7 +32,7 @@ fn main() {
         }
         let mut kinds: HashMap<String, (usize, usize, usize)> = HashMap::new();
         for r in &records {
-            let record::Kind::Key(k) = &r.kind else { continue };
+            let Some(k) = r.key() else { continue };
             if k.class != b"TTree" && k.class != b"TNtuple"
                 || highest[&(k.seek_pdir, k.name.clone())] != k.cycle
             {
@@ -67,7 +67,7 @@ fn main() {
                         continue;
                     }
                     let Some(r) = b.basket_seek.get(i).and_then(|s| by_pos.get(s)) else { continue };
-                    let record::Kind::Key(k) = &r.kind else { continue };
+                    let Some(k) = r.key() else { continue };
                     let head = bytes.range(r.pos, k.keylen as u64).unwrap();
                     let mut w = strangelet_formats::root::wire::Wire::new(&head);
                     record::Key::parse(&mut w).unwrap();

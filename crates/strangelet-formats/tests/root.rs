@@ -6,7 +6,7 @@ use strangelet::codec::Level;
 use strangelet::column::{Column, Scalar};
 use strangelet::dissect::{Context, FileFormat, Proofs, Sink, TableId, Tables};
 use strangelet::error::{Result, corruption};
-use strangelet::source::{Compare, Source};
+use strangelet::source::Compare;
 use strangelet::table::TableSchema;
 use strangelet_formats::ALL;
 use strangelet_formats::root::Root;
@@ -50,6 +50,7 @@ impl Tables for Memory {
 }
 
 /// Takes apart and puts together again; none where the file is refused.
+#[allow(clippy::ptr_arg)] // A slice is no sized source.
 fn through(bytes: &Vec<u8>, remember: bool) -> Option<Memory> {
     let (proofs, none) = (Proofs::default(), Proofs::default());
     let cx = Context { formats: ALL, proofs: &proofs, level: Level::Fast };

@@ -67,7 +67,7 @@ fn batch<S: Source>(
     RecordBatch::try_new_with_options(schema.clone(), arrays, &options).map_err(failed)
 }
 
-fn schema(columns: &[&ColumnSchema]) -> Result<Arc<Schema>> {
+fn schema(columns: &[ColumnSchema]) -> Result<Arc<Schema>> {
     let fields: Result<Vec<Field>> =
         columns.iter().map(|c| Ok(Field::new(&c.name, data_type(c)?, false))).collect();
     Ok(Arc::new(Schema::new(fields?)))

@@ -51,11 +51,12 @@ impl Selection {
         Ok(Selection { table, columns, parts })
     }
 
-    /// Schemas of the columns.
-    pub fn schemas<'a, S: Source>(&self, archive: &'a Archive<S>) -> Result<Vec<&'a ColumnSchema>> {
+    /// Schemas of the columns, as readers see them.
+    pub fn schemas<S: Source>(&self, archive: &Archive<S>) -> Result<Vec<ColumnSchema>> {
         let all = &archive.schema(self.table)?.columns;
-        let get = |&c: &usize| all.get(c).ok_or_else(|| corruption(format!("there is no column {c}")));
-        self.columns.iter().map(get).collect()
+        let shown = |schema: &ColumnSchema| schema.shown(Column::flat(Cells::empty(schema.scalar.width()))).0;
+        let missing = |c| corruption(format!("there is no column {c}"));
+        self.columns.iter().map(|&c| all.get(c).map(shown).ok_or_else(|| missing(c))).collect()
     }
 
     /// Number of the table.
@@ -79,7 +80,7 @@ impl Selection {
         let schema = schema.columns.get(number).ok_or_else(missing)?;
         whole.check(schema, n)?;
         let whole = if events.len() as u64 == n { whole } else { slice(&whole, schema, events.clone()) };
-        Ok((events.len() as u64, whole))
+        Ok((events.len() as u64, schema.shown(whole).1))
     }
 }
 

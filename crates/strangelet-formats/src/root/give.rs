@@ -99,7 +99,7 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
     let mut current = None;
     let mut arrays = 0u64;
     while let Some(row) = branches.next()? {
-        let &[id, columns, form, shared, name, own_title, record, _, _, links, most, sums_by, arrays_by] =
+        let &[id, columns, form, shared, name, own_title, record, links, most, sums_by, arrays_by] =
             row.as_slice()
         else {
             return Err(short());

@@ -29,8 +29,8 @@ pub static RECORDS: &Fields = &[
 ];
 
 /// One row a branch: its table and number of columns; the lengths of its texts in the heads stream (form,
-/// name, title of its tree where the branch before has another); the record of its tree; the scale
-/// of its integers; and what of the tree's record follows from its baskets. Without a name of its own it
+/// name, title of its tree where the branch before has another); the record of its tree; and
+/// what of the tree's record follows from its baskets. Without a name of its own it
 /// has the first `shared` bytes of the name of its first column, or all of them where that is 0.
 /// `sums` counts from the `arrays` of the branch before, `arrays` from `sums`, both behind twice
 /// the length of the name.
@@ -42,8 +42,6 @@ pub static BRANCHES: &Fields = &[
     ("name", Scalar::U16),
     ("title", Scalar::U16),
     ("record", Scalar::U32),
-    ("low", Scalar::F64),
-    ("factor", Scalar::F64),
     ("links", Scalar::U8),
     ("most", Scalar::U32),
     ("sums", Scalar::I32),
