@@ -174,7 +174,7 @@ impl Take<'_> {
         let mut spans = Vec::new();
         for span in claims.into_packed() {
             let recipe = self.number(sink, &span.recipe)?;
-            rows.push(sink, &[recipe, span.fix.len() as u64])?;
+            rows.push(sink, &[recipe, span.fix.len()])?;
             self.streams.push(sink, plan::FIXES, &span.fix)?;
             spans.push((span.pos, span.len));
         }

@@ -146,7 +146,8 @@ pub fn dissect(
     for (_, mut chunk) in raws {
         chunk.flush(sink)?;
     }
-    record.finish(&header, sum, &footer, sink)
+    let names: Vec<String> = layout.columns.iter().map(|c| c.name.clone()).collect();
+    record.finish((&header, sum), &footer, &names, sink)
 }
 
 /// The schema of the table of a column that fits no table.

@@ -2,11 +2,13 @@
 //!
 //! Both describe fields and columns, the footer those that were added while writing. One row a field, and one row a column or alias. Numbers that follow from the order of the fields
 //! (parents, sources, the field of a column) are kept as the difference to what they usually are; the name of a
-//! projected list, which mostly is that of the member it shows, is left out where it is.
+//! projected list, which mostly is that of the member it shows, is left out where it is; so is the name of a
+//! field whose column in the visible table tells it.
 
 use super::cursor::Cursor;
+use super::layout::Layout;
 use super::lists::{close_envelope, frame, w1, w2, w4, w8};
-use super::schema::envelope;
+use super::schema::{Role, Schema, envelope};
 use strangelet::column::{Cells, Column, ColumnSchema, Meaning, Scalar};
 use strangelet::error::{Result, corruption};
 
@@ -171,8 +173,37 @@ impl HeaderRows {
         self.before.map_or(0, |b| b.1)
     }
 
-    /// The contents of the two tables: rows and columns of each.
-    pub fn into_tables(self) -> [(u64, Vec<Column>); 2] {
+    /// The fields of a header whose names columns of the visible table tell, with these names. Given the
+    /// names of the columns; those of the fields need not be known.
+    fn told(&self, names: &[String]) -> Vec<(usize, Vec<u8>)> {
+        if self.before.is_some() || names.is_empty() {
+            return Vec::new();
+        }
+        let mut nameless = self.clone();
+        for (i, field) in nameless.fields.iter_mut().enumerate() {
+            field.texts[0] = i.to_string().into_bytes();
+        }
+        let Ok((schema, _)) = Schema::read_header(&nameless.write()) else { return Vec::new() };
+        let mut told = Vec::new();
+        for (leaf, name) in Layout::new(&schema).leaves.iter().zip(names) {
+            let column = leaf.alternatives.first().and_then(|&c| schema.columns.get(c as usize));
+            let Some(mut id) = column.map(|c| c.field) else { continue };
+            // items of lists and arrays have no name of their own
+            let above = |id: u32| schema.fields.get(id as usize).and_then(|f| f.parent);
+            let unnamed = |p: &u32| schema.fields.get(*p as usize).is_some_and(|f| f.role != Role::Record);
+            while let Some(parent) = above(id).filter(unnamed) {
+                id = parent;
+            }
+            let last = name.rsplit('.').next().unwrap_or_default();
+            told.push((id as usize, last.as_bytes().to_vec()));
+        }
+        told
+    }
+
+    /// The contents of the two tables: rows and columns of each. `names` are those of the columns of the
+    /// visible table.
+    pub fn into_tables(self, names: &[String]) -> [(u64, Vec<Column>); 2] {
+        let told = self.told(names);
         let (mut guess, base) = (Guess::default(), self.base());
         let mut coded = vec![FieldRow { texts: self.texts.clone(), ..FieldRow::default() }];
         for (id, field) in self.fields.iter().enumerate() {
@@ -182,6 +213,11 @@ impl HeaderRows {
                 row.texts[0].clear();
             }
             coded.push(row);
+        }
+        for (id, name) in told {
+            if let Some(row) = coded.get_mut(id + 1).filter(|r| r.texts[0] == name) {
+                row.texts[0].clear();
+            }
         }
         let mut types = self.types;
         let mut last = 0u32;
@@ -225,14 +261,19 @@ impl HeaderRows {
         [(coded.len() as u64, fields), (types.len() as u64, columns)]
     }
 
-    /// The header, or with those of the header the footer, of the contents of the two tables.
-    pub fn from_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Result<HeaderRows> {
-        read_tables(tables, before)
+    /// The header, or with those of the header the footer, of the contents of the two tables and the names
+    /// that were given when they were made.
+    pub fn from_tables(
+        tables: [Vec<Column>; 2],
+        before: Option<(u64, u32)>,
+        names: &[String],
+    ) -> Result<HeaderRows> {
+        read_tables(tables, before, names)
             .ok_or_else(|| corruption("record of the ntuple: broken tables of the header"))
     }
 }
 
-fn read_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Option<HeaderRows> {
+fn read_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>, names: &[String]) -> Option<HeaderRows> {
     let [fields, types] = tables;
     let mut c = fields.into_iter();
     let version = w4(c.next()?.values)?;
@@ -272,13 +313,6 @@ fn read_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Option<H
         guess.decode(base.wrapping_add(row as u32 - 1), &mut field);
         rows.fields.push(field);
     }
-    for id in 0..rows.fields.len() {
-        if rows.fields[id].texts[0].is_empty()
-            && let Some(name) = shown_name(&rows.fields, base, id).cloned()
-        {
-            rows.fields[id].texts[0] = name;
-        }
-    }
     let mut c = types.into_iter();
     let alias = w1(c.next()?.values)?;
     let number = w2(c.next()?.values)?;
@@ -308,6 +342,18 @@ fn read_tables(tables: [Vec<Column>; 2], before: Option<(u64, u32)>) -> Option<H
     let mut aliases = AliasGuess::of(&rows.fields, base, &rows.types);
     for t in rows.types.iter_mut().filter(|t| t.alias) {
         t.physical = t.physical.wrapping_add(aliases.physical(t.field));
+    }
+    for (id, name) in rows.told(names) {
+        if let Some(field) = rows.fields.get_mut(id).filter(|f| f.texts[0].is_empty()) {
+            field.texts[0] = name;
+        }
+    }
+    for id in 0..rows.fields.len() {
+        if rows.fields[id].texts[0].is_empty()
+            && let Some(name) = shown_name(&rows.fields, base, id).cloned()
+        {
+            rows.fields[id].texts[0] = name;
+        }
     }
     Some(rows)
 }

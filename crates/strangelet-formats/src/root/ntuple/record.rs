@@ -19,6 +19,8 @@ pub const TABLES: usize = 6;
 const MADE: u8 = 1;
 /// The envelope's span was claimed.
 const CLAIMED: u8 = 2;
+/// The names of some fields are only in the visible table.
+const NAMED: u8 = 4;
 
 const ENVELOPES: usize = 0;
 const CLUSTERS: usize = 1;
@@ -118,12 +120,13 @@ impl Record {
         Ok(())
     }
 
-    /// Writes the envelopes themselves, those that come back from rows without their bytes.
+    /// Writes the envelopes themselves, those that come back from rows without their bytes. The columns of
+    /// the visible table have names.
     pub fn finish(
         mut self,
-        header: &[u8],
-        header_sum: u64,
+        (header, header_sum): (&[u8], u64),
         footer: &[u8],
+        names: &[String],
         sink: &mut dyn Sink,
     ) -> Result<()> {
         let mut contents: Vec<&[u8]> = Vec::new();
@@ -135,10 +138,18 @@ impl Record {
                 Some(before) => HeaderRows::of_footer(content, before),
             };
             fields = rows.as_ref().map_or(0, |r| r.fields());
-            let made = rows.map(HeaderRows::into_tables).ok().filter(|t| {
-                let again = HeaderRows::from_tables(t.clone().map(|t| t.1), before);
-                again.is_ok_and(|rows| rows.write() == content)
-            });
+            let make = |names: &[String]| {
+                let tables = rows.as_ref().ok()?.clone().into_tables(names);
+                let again = HeaderRows::from_tables(tables.clone().map(|t| t.1), before, names);
+                again.is_ok_and(|rows| rows.write() == content).then_some(tables)
+            };
+            let named = (i == 0).then(|| make(names)).flatten();
+            if named.is_some()
+                && let Some(how) = self.how.get_mut(i)
+            {
+                *how |= NAMED;
+            }
+            let made = named.or_else(|| make(&[]));
             contents.push(if made.is_some() { &[] } else { content });
             if let Some(how) = self.how.get_mut(i).filter(|_| made.is_some()) {
                 *how |= MADE;
@@ -207,7 +218,13 @@ impl Recorded {
             return Err(broken());
         };
         let (header, footer) = if header_made || footer_made {
-            rows_to_envelopes(tables, first, (header, header_made), (footer, footer_made))?
+            let visible = if how.first().is_some_and(|how| how & NAMED != 0) {
+                tables.schema(first.saturating_add(TABLES))?.columns.as_slice()
+            } else {
+                &[]
+            };
+            let names: Vec<String> = visible.iter().map(|c| c.name.clone()).collect();
+            rows_to_envelopes(tables, first, (header, header_made), (footer, footer_made), &names)?
         } else {
             (header, footer)
         };
@@ -247,17 +264,18 @@ fn rows_to_envelopes(
     first: TableId,
     header: (Vec<u8>, bool),
     footer: (Vec<u8>, bool),
+    names: &[String],
 ) -> Result<(Vec<u8>, Vec<u8>)> {
     let chunk = |i: usize| -> Result<[Vec<Column>; 2]> {
         Ok([tables.read(first + FIELDS, i)?, tables.read(first + TYPES, i)?])
     };
     let header_made = header.1;
-    let header = if header.1 { HeaderRows::from_tables(chunk(0)?, None)?.write() } else { header.0 };
+    let header = if header.1 { HeaderRows::from_tables(chunk(0)?, None, names)?.write() } else { header.0 };
     if !footer.1 {
         return Ok((header, footer.0));
     }
     let fields = HeaderRows::of(&header).map_or(0, |r| r.fields());
     let sum = header.last_chunk::<8>().map_or(0, |s| u64::from_le_bytes(*s));
-    let rows = HeaderRows::from_tables(chunk(header_made as usize)?, Some((sum, fields)))?;
+    let rows = HeaderRows::from_tables(chunk(header_made as usize)?, Some((sum, fields)), &[])?;
     Ok((header, rows.write()))
 }
