@@ -3,6 +3,7 @@
 
 mod content;
 mod csv;
+mod hdf5;
 mod layout;
 mod npy;
 mod npz;
@@ -21,6 +22,7 @@ pub static ALL: &[&dyn FileFormat] = &[
     &root::Root,
     &npy::Npy,
     &npz::Npz,
+    &hdf5::Hdf5,
     &wrap::Wrap::Gz,
     &wrap::Wrap::Xz,
     &wrap::Wrap::Zst,

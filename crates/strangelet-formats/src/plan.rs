@@ -35,6 +35,11 @@ impl<'a> Parts<'a> {
         Ok(Parts { sink, table, pending: Vec::new() })
     }
 
+    /// Where tables go.
+    pub fn sink(&mut self) -> &mut dyn Sink {
+        self.sink
+    }
+
     /// Appends to the residue.
     pub fn residue(&mut self, bytes: &[u8]) -> Result<()> {
         self.pending.extend_from_slice(bytes);
@@ -152,6 +157,16 @@ impl<'a> Residue<'a> {
         self.at += n;
         Ok(&self.bytes[self.at - n..self.at])
     }
+
+    /// The next `len` bytes.
+    pub fn take(&mut self, len: u64) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        while (out.len() as u64) < len {
+            let left = len - out.len() as u64;
+            out.extend_from_slice(self.some(left)?);
+        }
+        Ok(out)
+    }
 }
 
 fn bytes(column: Column) -> Result<Vec<u8>> {
@@ -203,6 +218,7 @@ fn build(
                     first += rows;
                 }
             }
+            What::Tiles(tiles) => tiles.assemble(cx, residue, tables, target)?,
             What::Packed(packed) => {
                 let mut content = Spool::new(packed.content.len);
                 build(cx, &packed.content, residue, tables, &mut content)?;

@@ -8,7 +8,7 @@ use strangelet::column::{Cells, Column};
 use strangelet::dissect::{Sink, TableId, Tables};
 use strangelet::error::{Result, corruption, unsupported};
 use strangelet::table::TableSchema;
-use strangelet_formats::root::ntuple::{Anchor, Claim, Piece, Span, Spans, assemble, dissect};
+use strangelet_formats::root::ntuple::{Anchor, Claim, Piece, Span, Spans, assemble, claimed, dissect};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Tables in memory.
@@ -55,7 +55,7 @@ impl Tables for Held {
 
 /// Claims by position.
 #[derive(Default)]
-struct Driver(Mutex<BTreeMap<u64, Claim>>);
+struct Driver(Mutex<BTreeMap<u64, Claim>>, bool);
 
 impl Spans for Driver {
     fn inflate(&self, stored: &[u8], content: usize) -> Result<Vec<u8>> {
@@ -77,9 +77,16 @@ impl Spans for Driver {
         Ok(out)
     }
 
-    fn claim(&self, claim: Claim) -> Result<()> {
-        assert!(self.0.lock().unwrap().insert(claim.span.position, claim).is_none(), "claimed twice");
-        Ok(())
+    fn claim(&self, claims: Vec<Claim>) -> Result<Vec<bool>> {
+        // every third is refused, which must change nothing
+        let mut held = self.0.lock().unwrap();
+        let mut taken = Vec::new();
+        for claim in claims {
+            let take = !self.1 || claim.span.position % 3 != 0;
+            assert!(!take || held.insert(claim.span.position, claim).is_none(), "claimed twice");
+            taken.push(take);
+        }
+        Ok(taken)
     }
 }
 
@@ -102,7 +109,7 @@ fn anchors(file: &[u8]) -> Vec<Anchor> {
 
 fn apart(file: &[u8], anchor: &Anchor) -> Result<(Held, BTreeMap<u64, Claim>)> {
     let (mut held, driver) = (Held::default(), Driver::default());
-    dissect(&file, anchor, &driver, &mut held)?;
+    dissect(&file, anchor, "Events", &driver, &mut held)?;
     Ok((held, driver.0.into_inner().unwrap()))
 }
 
@@ -196,6 +203,32 @@ fn digests(held: &Held) -> Vec<String> {
         }
     }
     lines.into_values().collect()
+}
+
+#[test]
+fn spans_that_the_driver_keeps_are_not_made() {
+    let files = ["kinds_rntuple.root", "variant_rntuple.root", "late_rntuple.root"].map(small);
+    for file in files.into_iter().chain([nano()]) {
+        for anchor in anchors(&file) {
+            let (mut held, driver) = (Held::default(), Driver(Mutex::default(), true));
+            dissect(&file.as_slice(), &anchor, "Events", &driver, &mut held).unwrap();
+            let mut claims = driver.0.into_inner().unwrap();
+            let mut spans: Vec<_> = claimed(&held, 0).unwrap().spans;
+            spans.sort_unstable();
+            let seal = |c: &Claim| if c.sealed { 8 } else { 0 };
+            let told = claims.values().map(|c| (c.span.position, c.span.stored + seal(c)));
+            assert_eq!(spans, told.collect::<Vec<_>>());
+            assemble(&held, 0, &mut |piece: Piece| {
+                assert_eq!(
+                    claims.remove(&piece.span.position).expect("was not claimed").content,
+                    piece.content
+                );
+                Ok(())
+            })
+            .unwrap();
+            assert!(claims.is_empty());
+        }
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn main() {
             dec += d;
             rows.push((payload.len(), bytes, codec.name(), d, i));
         }
-        rows.sort_by(|a, b| b.0.cmp(&a.0));
+        rows.sort_by_key(|r| std::cmp::Reverse(r.0));
         println!(
             "{} raw {raw} out {out} enc {:.0} MB/s dec {:.0} MB/s",
             f.rsplit('/').next().unwrap(),

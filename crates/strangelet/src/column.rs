@@ -250,6 +250,18 @@ pub enum Meaning {
     Text = 2,
 }
 
+/// What integer cells stand for: `low + factor * cell`, as the file's own software computes it (one
+/// product and one sum in f64).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// The value of cell 0.
+    pub low: f64,
+    /// The step from one cell to the next.
+    pub factor: f64,
+}
+
+impl Eq for Scale {}
+
 /// Name, type and shape of a column.
 ///
 /// A column of depth 0 has one cell (times the inner shape) an event. Each jagged level adds a list:
@@ -267,17 +279,19 @@ pub struct ColumnSchema {
     pub depth: u8,
     /// Fixed inner shape, innermost last; empty for one cell.
     pub inner: Vec<u32>,
+    /// What the cells stand for, where that is not their own value.
+    pub scale: Option<Scale>,
 }
 
 impl ColumnSchema {
     /// A flat column of numbers.
     pub fn flat(name: impl Into<String>, scalar: Scalar) -> Self {
-        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth: 0, inner: Vec::new() }
+        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth: 0, inner: Vec::new(), scale: None }
     }
 
     /// A column of numbers with `depth` jagged levels.
     pub fn jagged(name: impl Into<String>, scalar: Scalar, depth: u8) -> Self {
-        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth, inner: Vec::new() }
+        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth, inner: Vec::new(), scale: None }
     }
 
     /// A flat column of byte strings.
@@ -288,6 +302,7 @@ impl ColumnSchema {
             meaning: Meaning::Bytes,
             depth: 0,
             inner: Vec::new(),
+            scale: None,
         }
     }
 
@@ -299,7 +314,38 @@ impl ColumnSchema {
             meaning: Meaning::Text,
             depth: 0,
             inner: Vec::new(),
+            scale: None,
         }
+    }
+
+    /// The same column with cells that stand for other values.
+    pub fn with_scale(mut self, scale: Scale) -> Self {
+        self.scale = Some(scale);
+        self
+    }
+
+    /// The column as readers see it, and its content: cells with a [`Scale`] become the f64 they stand for.
+    ///
+    /// ```
+    /// use strangelet::column::{Cells, Column, ColumnSchema, Scalar, Scale};
+    /// let schema = ColumnSchema::flat("eta", Scalar::U32).with_scale(Scale { low: -1.0, factor: 0.5 });
+    /// let (schema, column) = schema.shown(Column::flat(Cells::W4(vec![0, 3])));
+    /// assert_eq!(schema.scalar, Scalar::F64);
+    /// assert_eq!(column.values, Cells::W8(vec![(-1.0f64).to_bits(), 0.5f64.to_bits()]));
+    /// ```
+    pub fn shown(&self, column: Column) -> (ColumnSchema, Column) {
+        let Some(Scale { low, factor }) = self.scale.filter(|_| !self.scalar.is_float()) else {
+            return (self.clone(), column);
+        };
+        let shift = 64 - 8 * self.scalar.width() as u32;
+        let value = |i: usize| {
+            let bits = column.values.get(i).unwrap_or(0);
+            let n = if self.scalar.is_signed() { ((bits << shift) as i64 >> shift) as f64 } else { bits as f64 };
+            (n * factor + low).to_bits()
+        };
+        let values = Cells::W8((0..column.values.len()).map(value).collect());
+        let schema = ColumnSchema { scalar: Scalar::F64, scale: None, ..self.clone() };
+        (schema, Column { lengths: column.lengths, values })
     }
 
     /// The same column with a fixed inner shape.

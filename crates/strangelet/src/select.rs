@@ -24,48 +24,82 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
     coded.into_iter().collect()
 }
 
-/// Codecs that may win for a stream, by number.
-fn candidates(stream: &Stream, level: Level) -> &'static [u8] {
-    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, STORE, ZSTANDARD};
+/// Streams of up to this many bytes are coded by each candidate; of longer ones a piece is.
+const PIECE: usize = 1 << 16;
+
+/// A candidate, and by how much its payload must be smaller than that of the ones before it: 1 / this.
+/// What decodes slower has to save more.
+type Candidate = (u8, usize);
+
+/// Codecs that may win for a stream; the first always fits.
+fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
+    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
-        return &[CONSTANT];
+        return &[(CONSTANT, 0)];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
     match (strings, level) {
-        (true, Level::Fast) => &[STORE, ZSTANDARD],
-        (false, Level::Fast) => &[STORE, CLASSES, ZSTANDARD],
-        (true, _) => &[STORE, ZSTANDARD, BYTES],
-        (false, _) => &[STORE, ZSTANDARD, ADAPTIVE],
+        (true, Level::Fast) => &[(ZSTANDARD, 0)],
+        (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
+        (true, Level::Max) => &[(ZSTANDARD, 0), (BYTES, 1000)],
+        (false, Level::Fast) => &[(CLASSES, 0), (ZSTANDARD, 50)],
+        (false, _) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
     }
 }
 
-/// Bytes that a smaller payload must save where it takes longer to decode, as 1 / this of the other.
-const WORTH: usize = 64;
+fn encode(id: u8, stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
+    let mut out = Vec::new();
+    let done = match codecs::by_id(id) {
+        Some(codec) => codec.encode(stream, level, &mut out)?,
+        None => false,
+    };
+    Ok(done.then_some(out))
+}
 
-fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
+/// The candidate with the smallest payload, with that payload.
+fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<(u8, Vec<u8>)>> {
     let mut best: Option<(u8, Vec<u8>)> = None;
-    let raw = stream.cells.len() * stream.cells.width();
-    for &id in candidates(stream, level) {
-        let Some(codec) = codecs::by_id(id) else { continue };
-        if let Some((codecs::ZSTANDARD, b)) = &best
-            && id == codecs::BYTES
-            && b.len() < raw / 5
-            && raw > 1 << 16
-        {
-            continue; // long repeats are zstd's own field
+    for &(id, worth) in tried {
+        // Noise has no repeats that zstd could find; where there are many, it is the one to find them.
+        let raw = stream.cells.len() * stream.cells.width();
+        let hopeless = best.as_ref().is_some_and(|(first, b)| match *first {
+            codecs::ADAPTIVE => b.len() > raw / 4,
+            codecs::ZSTANDARD => b.len() < raw / 6,
+            _ => false,
+        });
+        if hopeless && level < Level::Max {
+            continue;
         }
-        let mut out = Vec::new();
-        if codec.encode(stream, level, &mut out)? {
-            let wins = match &best {
-                None => true,
-                Some((_, b)) => out.len() + b.len() / WORTH < b.len(),
-            };
-            if wins {
-                best = Some((codec.id(), out));
-            }
+        if let Some(out) = encode(id, stream, level)?
+            && best.as_ref().is_none_or(|(_, b)| out.len() + b.len() / worth.max(1) < b.len())
+        {
+            best = Some((id, out));
         }
     }
-    Ok(best.unwrap_or_default())
+    Ok(best)
+}
+
+fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
+    let (count, width) = (stream.cells.len(), stream.cells.width());
+    let tried = candidates(stream, level);
+    let best = if tried.len() == 1 || count * width <= PIECE {
+        try_all(tried, stream, level)?
+    } else {
+        let n = PIECE / width;
+        let cells = stream.cells.slice((count - n) / 2..(count - n) / 2 + n);
+        let piece = Stream { cells: &cells, lists: None, ..*stream };
+        match try_all(tried, &piece, level)? {
+            Some((id, _)) => match encode(id, stream, level)? {
+                Some(out) => Some((id, out)),
+                None => try_all(tried, stream, level)?,
+            },
+            None => None,
+        }
+    };
+    match best.filter(|(_, out)| out.len() < count * width) {
+        Some(best) => Ok(best),
+        None => Ok((codecs::STORE, encode(codecs::STORE, stream, level)?.unwrap_or_default())),
+    }
 }
 
 /// For each stream the first earlier one of the same values, whatever their widths.

@@ -141,3 +141,66 @@ fn ids_are_unique() {
     ids.dedup();
     assert_eq!(ids.len(), codecs::ALL.len());
 }
+
+fn chosen(scalar: Scalar, role: Role, values: &[u64], level: Level) -> &'static str {
+    let cells = cells(scalar, values);
+    let stream = Stream { cells: &cells, scalar, role, lists: None, inner: 1 };
+    let coded = select::encode_chunk(&[stream], level).unwrap();
+    codecs::by_id(coded[0].0).unwrap().name()
+}
+
+#[test]
+fn the_selection_chooses_what_fits() {
+    let number = Role::Values(Meaning::Number);
+    let noise = |i: u64| {
+        let x = (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x ^ x >> 31
+    };
+    let energies: Vec<u64> =
+        (0..5000).map(|i| (1.0 + (noise(i) >> 40) as f32 / 1e6).to_bits() as u64).collect();
+    assert_eq!(chosen(Scalar::F32, number, &[7; 100], Level::Balanced), "constant");
+    assert_eq!(chosen(Scalar::F32, number, &energies, Level::Balanced), "adaptive");
+    assert_eq!(chosen(Scalar::F32, number, &energies, Level::Fast), "classes");
+    let any: Vec<u64> = (0..5000).map(noise).collect();
+    assert_eq!(chosen(Scalar::U64, number, &any, Level::Balanced), "store");
+    let text: Vec<u64> =
+        b"a line of text that comes again\n".iter().cycle().take(9000).map(|&b| b.into()).collect();
+    assert_eq!(chosen(Scalar::U8, Role::Values(Meaning::Text), &text, Level::Balanced), "zstd");
+    // records of six bytes: a slow counter and four noisy bits
+    let records: Vec<u64> = (0..5000u64)
+        .flat_map(|i| [3, 0, 0, i >> 6 & 255, 17 + (noise(i) >> 62), noise(i) >> 58 & 15])
+        .collect();
+    assert_eq!(chosen(Scalar::U8, Role::Values(Meaning::Bytes), &records, Level::Balanced), "bytes");
+}
+
+#[test]
+fn equal_streams_are_coded_once() {
+    let a = cells(Scalar::U32, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());
+    let b = cells(Scalar::I64, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());
+    let stream = |cells, scalar, role| Stream { cells, scalar, role, lists: None, inner: 1 };
+    let streams =
+        [stream(&a, Scalar::U32, Role::Lengths), stream(&b, Scalar::I64, Role::Values(Meaning::Number))];
+    let coded = select::encode_chunk(&streams, Level::Balanced).unwrap();
+    let same = codecs::by_id(coded[1].0).unwrap();
+    assert_eq!(same.name(), "same");
+    let back = same.decode(&coded[1].1, Shape { scalar: Scalar::I64, count: 500 }, &[&a]).unwrap();
+    assert_eq!(back, b);
+}
+
+#[test]
+fn floats_without_their_low_bits_cost_their_live_bits_only() {
+    // 10 bits of mantissa, uniform within an octave, both signs: 11 bits a cell and a little
+    let values: Vec<u64> = (0..20_000u64)
+        .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 53)
+        .map(|x| 0x3f80_0000 | (x & 0x3ff) << 13 | (x >> 10) << 31)
+        .collect();
+    let cells = cells(Scalar::F32, &values);
+    for level in [Level::Fast, Level::Balanced] {
+        let role = Role::Values(Meaning::Number);
+        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1 };
+        let bits = select::encode_chunk(&[stream], level).unwrap()[0].1.len() as f64 * 8.0 / 20_000.0;
+        assert!(bits < 11.3, "{bits} bits a cell at {}", level.name());
+    }
+}

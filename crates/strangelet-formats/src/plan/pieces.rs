@@ -1,5 +1,6 @@
 //! The plan: which ranges of a file come from which tables, and how.
 
+use crate::hdf5::Tiles;
 use crate::layout::{Layout, MAX_ROW};
 use crate::wrap::stream::{self, Setting};
 use strangelet::column::Column;
@@ -31,6 +32,16 @@ pub struct Piece {
     pub what: What,
 }
 
+impl Piece {
+    /// Its ranges: place and length.
+    fn ranges(&self) -> Vec<(u64, u64)> {
+        match &self.what {
+            What::Tiles(tiles) => tiles.ranges().collect(),
+            _ => vec![(self.pos, self.len)],
+        }
+    }
+}
+
 /// What is in a range of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
@@ -52,6 +63,8 @@ pub enum What {
     },
     /// A compressed stream, whose content is made first.
     Packed(Box<Packed>),
+    /// Tiles of an array, each at a place of its own; that of the piece itself is not used.
+    Tiles(Box<Tiles>),
 }
 
 /// A compressed stream.
@@ -113,6 +126,7 @@ impl Packed {
 const ROWS: u8 = 0;
 const FORTRAN: u8 = 1;
 const PACKED: u8 = 2;
+const TILES: u8 = 3;
 /// Deepest nesting of plans.
 const MAX_DEPTH: usize = 4;
 
@@ -120,9 +134,9 @@ impl Plan {
     /// The ranges that no piece covers, in order; an error where pieces overlap or leave the file.
     pub fn holes(&self) -> Result<Vec<(u64, u64)>> {
         let mut covered: Vec<(u64, u64)> = Vec::with_capacity(self.pieces.len());
-        for p in &self.pieces {
-            let end = p.pos.checked_add(p.len).filter(|&e| e <= self.len);
-            covered.push((p.pos, end.ok_or_else(|| corruption("a piece beyond the end of its file"))?));
+        for (pos, len) in self.pieces.iter().flat_map(Piece::ranges) {
+            let end = pos.checked_add(len).filter(|&e| e <= self.len);
+            covered.push((pos, end.ok_or_else(|| corruption("a piece beyond the end of its file"))?));
         }
         covered.sort_unstable();
         covered.push((self.len, self.len));
@@ -169,6 +183,10 @@ impl Plan {
                     put(out, packed.corrections.len() as u64);
                     out.extend_from_slice(&packed.corrections);
                     packed.content.write(out);
+                }
+                What::Tiles(tiles) => {
+                    out.push(TILES);
+                    tiles.write(out);
                 }
             }
         }
@@ -217,6 +235,7 @@ impl Plan {
                     let content = Plan::take(c, depth + 1)?;
                     What::Packed(Box::new(Packed { setting, corrections, content }))
                 }
+                TILES => What::Tiles(Box::new(Tiles::read(c)?)),
                 other => return Err(corruption(format!("a piece of unknown kind {other}"))),
             };
             pieces.push(Piece { pos, len, what });

@@ -95,9 +95,6 @@ impl Deflate {
                 }
             }
         }
-        if effort == Effort::Fast && !foreign {
-            return None;
-        }
         tokens(wrapped, block, content)
     }
 

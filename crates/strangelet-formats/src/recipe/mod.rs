@@ -226,6 +226,12 @@ impl Kitchen {
         Self::default()
     }
 
+    /// Sets how many blocks had no recipe so far, for work that is spread over kitchens: what is found
+    /// then does not depend on which kitchen had which block.
+    pub fn set_misses(&mut self, misses: u32) {
+        self.zstd.misses = misses;
+    }
+
     /// See [`inflate`].
     ///
     /// # Errors

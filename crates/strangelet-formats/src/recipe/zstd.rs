@@ -95,7 +95,7 @@ pub(super) struct Zstd {
     encoder: Option<CCtx<'static>>,
     decoder: Option<DCtx<'static>>,
     scratch: Vec<u8>,
-    misses: u32,
+    pub(super) misses: u32,
 }
 
 /// After so many blocks without a recipe, the long search is made for one block in as many.

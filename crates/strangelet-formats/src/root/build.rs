@@ -309,9 +309,9 @@ fn number(text: &str) -> Option<f64> {
     if let Some(rest) = t.strip_prefix('-') {
         return number(rest).map(|n| -n);
     }
-    for (op, place) in ['*', '/'].iter().filter_map(|&op| Some((op, t.rfind(op)?))) {
+    if let Some(place) = t.rfind(['*', '/']) {
         let (a, b) = (number(&t[..place])?, number(&t[place + 1..])?);
-        return Some(if op == '*' { a * b } else { a / b });
+        return Some(if t[place..].starts_with('*') { a * b } else { a / b });
     }
     match t.to_ascii_lowercase().as_str() {
         "pi" => Some(std::f64::consts::PI),
@@ -626,7 +626,7 @@ fn period(bytes: &[u8]) -> usize {
             })
             .sum()
     };
-    let divisors = (1..=64).filter(|p| !bytes.is_empty() && bytes.len() % p == 0);
+    let divisors = (1..=64).filter(|p| !bytes.is_empty() && bytes.len().is_multiple_of(*p));
     let costs: Vec<(usize, f64)> = divisors.map(|p| (p, cost(p))).collect();
     let first = costs.first().map_or(0.0, |c| c.1);
     let best = costs.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).filter(|b| b.1 < 0.95 * first);
@@ -826,10 +826,7 @@ impl Learn<'_> {
         if result.is_err() && class && count > 0 && left % count == 0 && (1..=256).contains(&(left / count)) {
             *n = bytes_apart(left / count);
             w.seek(start);
-            return (0..count).try_for_each(|_| self.node(n, w, end)).map_err(|e| {
-                *n = before;
-                e
-            });
+            return (0..count).try_for_each(|_| self.node(n, w, end)).inspect_err(|_| *n = before);
         }
         result
     }

@@ -191,7 +191,7 @@ impl Number {
     fn column(&mut self, scalar: Scalar, meaning: Meaning, inner: Vec<u32>) -> usize {
         let name = self.path.clone();
         let depth = self.depth;
-        self.columns.push(ColumnSchema { name, scalar, meaning, depth, inner });
+        self.columns.push(ColumnSchema { name, scalar, meaning, depth, inner, scale: None });
         self.columns.len() - 1
     }
 
@@ -640,7 +640,7 @@ impl Read<'_, '_> {
                 if let Node::Cells(s, m, _) = item.as_ref() {
                     let left = end.saturating_sub(self.w.pos());
                     let size = s.width() * *m as usize;
-                    if size == 0 || left % size != 0 {
+                    if size == 0 || !left.is_multiple_of(size) {
                         return Err(corruption("an entry is no whole number of cells"));
                     }
                     self.length(cols, level, left / size)?;

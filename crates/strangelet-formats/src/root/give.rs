@@ -5,6 +5,8 @@ use super::block::{self, PayloadRecipe};
 use super::columns;
 use super::form::{Cursor, Form};
 use super::plan::{self, Before, Recipes, Stored, kind, state, table, tail};
+use super::ntuple::join::{Covered, Pieces};
+use super::ntuple::{self, Piece};
 use super::record::{BasketHead, Key};
 use super::residue::{RowsIn, StreamsIn};
 use crate::recipe::Kitchen;
@@ -32,6 +34,8 @@ struct Give<'a> {
     before: Before,
     /// Pieces of contents of records that come from elsewhere.
     pieces: HashMap<u64, Vec<(u64, Vec<u8>)>>,
+    /// What ntuples have written.
+    covered: Covered,
 }
 
 /// A branch while its baskets are made.
@@ -86,20 +90,20 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
         recipes: Recipes::default(),
         before: Before::default(),
         pieces: HashMap::new(),
+        covered: Covered::default(),
     };
+    give.ntuples(target)?;
     let mut branches = RowsIn::new(tables, table::BRANCHES, plan::BRANCHES)?;
     let mut title = Vec::new();
     let mut group: Vec<Live> = Vec::new();
     let mut current = None;
-    let mut sums = 0u64;
+    let mut arrays = 0u64;
     while let Some(row) = branches.next()? {
         let &[id, columns, form, shared, name, own_title, record, _, _, links, most, sums_by, arrays_by] =
             row.as_slice()
         else {
             return Err(short());
         };
-        sums = sums_by.wrapping_add(sums);
-        let arrays = arrays_by.wrapping_add(sums);
         if current.is_some_and(|c| c != id) {
             give.table(current, std::mem::take(&mut group), target)?;
         }
@@ -119,7 +123,13 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
             return Err(corruption("a form does not fit its columns"));
         }
         let first = schemas.first().map(|c| c.name.as_bytes()).unwrap_or_default();
-        let name = if shared > 0 { first.get(..shared as usize).ok_or_else(short)?.to_vec() } else { name };
+        let name = match (shared, name.is_empty()) {
+            (0, false) => name,
+            (0, true) => first.to_vec(),
+            _ => first.get(..shared as usize).ok_or_else(short)?.to_vec(),
+        };
+        let sums = sums_by.wrapping_add(arrays).wrapping_add(2 * name.len() as u64);
+        arrays = arrays_by.wrapping_add(sums).wrapping_add(2 * name.len() as u64);
         let columns = form.empty_columns();
         group.push(Live {
             form,
@@ -144,7 +154,71 @@ fn short() -> strangelet::error::Error {
 }
 
 impl Give<'_> {
+    /// Writes what the tables of ntuples give back.
+    fn ntuples(&mut self, target: &mut dyn Target) -> Result<()> {
+        let residue = |table| self.tables.schema(table).is_ok_and(|s| s.residue);
+        let mut next = table::PAGES + 1;
+        let (mut firsts, mut spans) = (Vec::new(), Vec::new());
+        while next < self.tables.count() && residue(next) {
+            let claimed = ntuple::claimed(self.tables, next)?;
+            firsts.push(next);
+            spans.extend(claimed.spans);
+            next = next.saturating_add(claimed.tables);
+        }
+        if firsts.is_empty() {
+            return Ok(());
+        }
+        let mut rows = RowsIn::new(self.tables, table::PAGES, plan::PAGES)?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            let &[recipe, fix] = row.as_slice() else { return Err(short()) };
+            known.push((recipe, self.streams.take(plan::FIXES, fix as usize)?));
+        }
+        self.covered = Covered::new(spans);
+        let mut pieces = Pieces::new(self.proofs);
+        for first in firsts {
+            ntuple::assemble(self.tables, first, &mut |piece: Piece| {
+                let at = self.covered.find(piece.span.position);
+                let (recipe, fix) =
+                    at.and_then(|i| known.get_mut(i)).map(std::mem::take).ok_or_else(short)?;
+                let recipe = self.recipe_bytes(recipe)?;
+                pieces.push(piece, (recipe, fix), target)
+            })?;
+        }
+        pieces.flush(target)
+    }
+
+    /// The head of a record, with what follows from its length and its place.
+    fn head(&mut self, span: Span, keylen: u64, content: u64) -> Result<Vec<u8>> {
+        let mut head = self.streams.take(plan::HEADS, keylen as usize)?;
+        let wide = head.get(4).is_some_and(|&b| b >= 3) && head.get(4..6) > Some(&[3, 232]);
+        set(&mut head, 0, &(span.len as u32).to_be_bytes())?;
+        set(&mut head, 6, &(content as u32).to_be_bytes())?;
+        set(&mut head, 14, &(keylen as u16).to_be_bytes())?;
+        if wide {
+            set(&mut head, 18, &span.pos.to_be_bytes())?;
+        } else {
+            set(&mut head, 18, &(span.pos as u32).to_be_bytes())?;
+        }
+        Ok(head)
+    }
+
+    /// Writes bytes of the plain stream.
+    fn plain(&mut self, mut pos: u64, end: u64, target: &mut dyn Target) -> Result<()> {
+        while pos < end {
+            let piece = self.streams.take(plan::PLAIN, (end - pos).min(1 << 20) as usize)?;
+            target.write_at(pos, &piece)?;
+            pos += piece.len() as u64;
+        }
+        Ok(())
+    }
+
     fn recipe(&mut self, number: u64, content_len: usize) -> Result<(PayloadRecipe, Vec<u8>)> {
+        let bytes = self.recipe_bytes(number)?;
+        Ok((PayloadRecipe::read(&mut bytes.as_slice(), content_len)?, bytes))
+    }
+
+    fn recipe_bytes(&mut self, number: u64) -> Result<Vec<u8>> {
         // Rows come before their baskets are made, so that a number may be ahead of those known.
         while number >= self.recipes.len() as u64 {
             let len = self.streams.take(plan::RECIPES, 2)?;
@@ -152,8 +226,7 @@ impl Give<'_> {
             let bytes = self.streams.take(plan::RECIPES, len)?;
             self.recipes.push(bytes);
         }
-        let bytes = self.recipes.get(number).ok_or_else(short)?.to_vec();
-        Ok((PayloadRecipe::read(&mut bytes.as_slice(), content_len)?, bytes))
+        Ok(self.recipes.get(number).ok_or_else(short)?.to_vec())
     }
 
     fn payload(
@@ -397,25 +470,20 @@ impl Give<'_> {
             match kind {
                 kind::BASKET => {}
                 kind::PLAIN => {
-                    let mut pos = span.pos;
-                    let end = span.pos + span.len;
-                    while pos < end {
-                        let piece = self.streams.take(plan::PLAIN, (end - pos).min(1 << 20) as usize)?;
-                        target.write_at(pos, &piece)?;
-                        pos += piece.len() as u64;
+                    self.plain(span.pos, span.pos + span.len, target)?;
+                }
+                kind::PIECES => {
+                    if keylen > 0 {
+                        let head = self.head(span, keylen, content)?;
+                        target.write_at(span.pos, &head)?;
+                    }
+                    let rest = self.covered.gaps(span.pos.saturating_add(keylen), span.pos + span.len);
+                    for (from, to) in rest.unwrap_or_default() {
+                        self.plain(from, to, target)?;
                     }
                 }
                 kind::OBJECT => {
-                    let mut head = self.streams.take(plan::HEADS, keylen as usize)?;
-                    let wide = head.get(4).is_some_and(|&b| b >= 3) && head.get(4..6) > Some(&[3, 232]);
-                    set(&mut head, 0, &(span.len as u32).to_be_bytes())?;
-                    set(&mut head, 6, &(content as u32).to_be_bytes())?;
-                    set(&mut head, 14, &(keylen as u16).to_be_bytes())?;
-                    if wide {
-                        set(&mut head, 18, &span.pos.to_be_bytes())?;
-                    } else {
-                        set(&mut head, 18, &(span.pos as u32).to_be_bytes())?;
-                    }
+                    let head = self.head(span, keylen, content)?;
                     let content = self.content(i, content as usize)?;
                     let fix = self.streams.take(plan::FIXES, fix as usize)?;
                     let payload = self.payload(recipe, &fix, &content, span.pos + keylen, target)?;

@@ -7,6 +7,8 @@
 //! | `root.branches` | which columns a branch has, and the form of its entries |
 //! | `root.baskets` | what the keys of baskets say beyond what follows from their content |
 //! | `root.bytes` | everything else, as streams of bytes |
+//! | `root.pages` | how the pages of ntuples are compressed; only where there are any |
+//! | some an ntuple | see [`ntuple`] |
 
 pub mod basket;
 pub mod block;

@@ -14,6 +14,8 @@ pub mod kind {
     pub const BASKET: u64 = 1;
     /// A head in its stream, and inflated content in its stream.
     pub const OBJECT: u64 = 2;
+    /// Partly made by ntuples: a head in its stream, and what lies between their spans in the plain stream.
+    pub const PIECES: u64 = 3;
 }
 
 /// One row a span, in file order.
@@ -26,9 +28,12 @@ pub static RECORDS: &Fields = &[
     ("fix", Scalar::U32),
 ];
 
-/// One row a branch: its table, its number of columns, the lengths of its texts in the heads stream
-/// (form, name where the first column has another, title where the branch before has another), the record of its tree, and the scale of
-/// its integers.
+/// One row a branch: its table and number of columns; the lengths of its texts in the heads stream (form,
+/// name, title of its tree where the branch before has another); the record of its tree; the scale
+/// of its integers; and what of the tree's record follows from its baskets. Without a name of its own it
+/// has the first `shared` bytes of the name of its first column, or all of them where that is 0.
+/// `sums` counts from the `arrays` of the branch before, `arrays` from `sums`, both behind twice
+/// the length of the name.
 pub static BRANCHES: &Fields = &[
     ("table", Scalar::U32),
     ("columns", Scalar::U32),
@@ -108,6 +113,8 @@ pub fn linked(links: u64, most: u64, sums: u64, arrays: u64, baskets: &[Stored])
     }
     out
 }
+/// One row a span of an ntuple, in file order.
+pub static PAGES: &Fields = &[("recipe", Scalar::U32), ("fix", Scalar::U32)];
 
 /// How a basket is kept.
 pub mod state {
@@ -179,6 +186,9 @@ pub mod table {
     pub const BASKETS: usize = 2;
     /// Streams.
     pub const BYTES: usize = 3;
+    /// Spans of ntuples; only there where the file has any. Behind it stand their own tables, which begin
+    /// with residue, while a tree has none.
+    pub const PAGES: usize = 4;
 }
 
 /// What is said relative to the basket before.

@@ -87,11 +87,6 @@ impl<'a> RowsIn<'a> {
         })
     }
 
-    /// Number of rows.
-    pub fn count(&self) -> u64 {
-        self.chunks.iter().fold(0, |n, &c| n.saturating_add(c))
-    }
-
     /// The next row, sign-extended where a column has a sign; none behind the last.
     pub fn next(&mut self) -> Result<Option<Vec<u64>>> {
         loop {

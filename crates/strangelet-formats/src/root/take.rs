@@ -6,6 +6,8 @@ use super::build::{self, Found};
 use super::columns;
 use super::form::Form;
 use super::plan::{self, Before, Recipes, Stored, kind, link, state, tail};
+use super::ntuple::join::{Claims, Covered};
+use super::ntuple::{self, Anchor};
 use super::record::{self, BasketHead, Key, Kind, Record};
 use super::residue::{RowsOut, StreamsOut};
 use super::streamer::Infos;
@@ -50,12 +52,13 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         infos: Infos::default(),
         before: Before::default(),
         title: Vec::new(),
-        sums: 0,
+        arrays: 0,
         cuts: HashMap::new(),
         embedded: 0,
         samples: HashMap::new(),
         sample_bytes: 0,
         names: HashSet::new(),
+        covered: Covered::default(),
     };
     if let Some(i) = take.at(header.seek_info)
         && let Some(content) = take.content(i)?
@@ -63,8 +66,8 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         let keylen = take.records.get(i).and_then(Record::key).map_or(0, |k| k.keylen);
         take.infos = Infos::parse(&content, keylen as usize);
     }
-    // Here other readers of records may mark theirs as taken.
     let paths = take.paths();
+    take.ntuples(sink, &paths)?;
     for i in take.trees() {
         take.tree(sink, i, &paths)?;
     }
@@ -94,13 +97,15 @@ struct Take<'a> {
     infos: Infos,
     before: Before,
     title: Vec<u8>,
-    sums: u64,
+    arrays: u64,
     /// Spans of a record's content that are elsewhere, by record.
     cuts: HashMap<usize, Vec<(usize, usize)>>,
     embedded: usize,
     samples: HashMap<usize, Vec<u8>>,
     sample_bytes: usize,
     names: HashSet<String>,
+    /// What the tables of ntuples give back.
+    covered: Covered,
 }
 
 /// Where a basket is.
@@ -167,12 +172,93 @@ impl Take<'_> {
         if !recipe.blocks.is_empty() {
             self.proofs.remember(&[&bytes[..], &fix].concat(), content, payload);
         }
-        let (number, new) = self.recipes.number(&bytes);
+        Ok(Some((self.number(sink, &bytes)?, fix)))
+    }
+
+    /// The number of a recipe.
+    fn number(&mut self, sink: &mut dyn Sink, recipe: &[u8]) -> Result<u64> {
+        let (number, new) = self.recipes.number(recipe);
         if new {
-            self.streams.push(sink, plan::RECIPES, &(bytes.len() as u16).to_le_bytes())?;
-            self.streams.push(sink, plan::RECIPES, &bytes)?;
+            self.streams.push(sink, plan::RECIPES, &(recipe.len() as u16).to_le_bytes())?;
+            self.streams.push(sink, plan::RECIPES, recipe)?;
         }
-        Ok(Some((number, fix)))
+        Ok(number)
+    }
+
+    /// Takes the ntuples apart. Records that they reach into are out of reach for trees.
+    fn ntuples(&mut self, sink: &mut dyn Sink, paths: &HashMap<u64, String>) -> Result<()> {
+        let claims = Claims::new(self.proofs, self.effort);
+        let mut rows = None;
+        let mut seen = HashSet::new();
+        for i in 0..Vec::len(&self.records) {
+            let Some(Kind::Key(key)) = self.records.get(i).map(|r| r.kind.clone()) else { continue };
+            if !matches!(key.class.as_slice(), b"ROOT::RNTuple" | b"ROOT::Experimental::RNTuple") {
+                continue;
+            }
+            let Some(content) = self.content(i)? else { continue };
+            let Ok(anchor) = Anchor::parse(&content) else { continue };
+            if ntuple::check(self.source, &anchor, &claims).is_err() || !seen.insert(anchor.header.position) {
+                continue;
+            }
+            if rows.is_none() {
+                rows = Some(RowsOut::new(sink, "root.pages", plan::PAGES)?);
+            }
+            let path = paths.get(&key.seek_pdir).cloned().unwrap_or_default();
+            let name = self.unique(format!("{path}{}", text(&key.name)));
+            ntuple::dissect(self.source, &anchor, &name, &claims, sink)?;
+        }
+        let Some(mut rows) = rows else { return Ok(()) };
+        let mut spans = Vec::new();
+        for span in claims.into_packed() {
+            let recipe = self.number(sink, &span.recipe)?;
+            rows.push(sink, &[recipe, span.fix.len() as u64])?;
+            self.streams.push(sink, plan::FIXES, &span.fix)?;
+            spans.push((span.pos, span.len));
+        }
+        rows.flush(sink)?;
+        self.covered = Covered::new(spans);
+        for (record, taken) in self.records.iter().zip(&mut self.taken) {
+            *taken |= self.covered.gaps(record.pos, record.end()).is_some();
+        }
+        Ok(())
+    }
+
+    /// A record that ntuples reach into: what of it is not theirs.
+    fn pieces(&mut self, sink: &mut dyn Sink, r: &Record, mut gaps: Vec<(u64, u64)>) -> Result<()> {
+        let mut row = [kind::PIECES, r.len, 0, 0, 0, 0];
+        if let Some(key) = r.key()
+            && let Some(first) = gaps.first_mut().filter(|g| g.0 == r.pos && g.1 - g.0 >= key.keylen as u64)
+        {
+            first.0 += key.keylen as u64;
+            (row[2], row[3]) = (key.keylen as u64, key.objlen as u64);
+            self.head(sink, r, key)?;
+        }
+        for (from, to) in gaps {
+            self.plain(sink, from, to)?;
+        }
+        self.spans.push(sink, &row)
+    }
+
+    /// The head of a record, without what follows from its length and its place.
+    fn head(&mut self, sink: &mut dyn Sink, r: &Record, key: &Key) -> Result<()> {
+        let mut head = self.source.range(r.pos, key.keylen as u64)?;
+        let seek = if key.wide() { 18..26 } else { 18..22 };
+        for place in [0..4, 6..10, 14..16, seek] {
+            if let Some(bytes) = head.get_mut(place) {
+                bytes.fill(0);
+            }
+        }
+        self.streams.push(sink, plan::HEADS, &head)
+    }
+
+    /// Bytes as they stand in the file.
+    fn plain(&mut self, sink: &mut dyn Sink, mut pos: u64, end: u64) -> Result<()> {
+        while pos < end {
+            let piece = self.source.range(pos, (end - pos).min(1 << 20))?;
+            self.streams.push(sink, plan::PLAIN, &piece)?;
+            pos += Vec::len(&piece) as u64;
+        }
+        Ok(())
     }
 
     /// The paths of directories by position; the topmost has none.
@@ -202,6 +288,7 @@ impl Take<'_> {
         let mut newest: HashMap<(u64, &[u8]), (u16, usize)> = HashMap::new();
         for (i, r) in self.records.iter().enumerate() {
             if let Kind::Key(k) = &r.kind
+                && self.taken.get(i) == Some(&false)
                 && matches!(k.class.as_slice(), b"TTree" | b"TNtuple" | b"TNtupleD")
             {
                 let best = newest.entry((k.seek_pdir, &k.name)).or_insert((k.cycle, i));
@@ -253,7 +340,7 @@ impl Take<'_> {
 
     /// The baskets of a branch, where they follow each other without holes.
     fn claim(&mut self, mut branch: Branch) -> Option<Live> {
-        if !branch.file_name.is_empty() {
+        if !branch.file_name.is_empty() || branch.name.is_empty() {
             return None;
         }
         let embedded = std::mem::take(&mut branch.embedded);
@@ -374,8 +461,10 @@ impl Take<'_> {
         let form = found.form.to_text();
         let name = live.branch.name.as_bytes();
         let first = found.form.columns.first().map(|c| c.name.as_bytes()).unwrap_or_default();
-        let shared = if first.starts_with(name) && name.len() < 1 << 16 { name.len() } else { 0 };
-        let own = if shared == name.len() { &[][..] } else { name };
+        // Mostly the first column has the name of the branch, or begins with it.
+        let begins = first.starts_with(name) && (1..1 << 16).contains(&name.len());
+        let shared = if begins && first != name { name.len() } else { 0 };
+        let own = if begins { &[][..] } else { name };
         let own_title = if self.title == title { &[][..] } else { title };
         let scale = found.scale.map_or((0.0, 0.0), |s| (s.low, s.factor));
         let links = self.links(live, host);
@@ -391,10 +480,10 @@ impl Take<'_> {
             scale.1.to_bits(),
             links.flags,
             links.most,
-            links.sums.wrapping_sub(self.sums),
-            links.arrays.wrapping_sub(links.sums),
+            links.sums.wrapping_sub(self.arrays).wrapping_sub(2 * name.len() as u64),
+            links.arrays.wrapping_sub(links.sums).wrapping_sub(2 * name.len() as u64),
         ];
-        self.sums = links.sums;
+        self.arrays = links.arrays;
         self.branches.push(sink, &row)?;
         for bytes in [form.as_bytes(), own, own_title] {
             if bytes.len() >= 1 << 16 {
@@ -424,7 +513,7 @@ impl Take<'_> {
         let spot = |name: &str| spots.get(name).copied().unwrap_or_default();
         let (total, zip) = (spot("fTotBytes"), spot("fZipBytes"));
         let (bytes, entry, seek) = (spot("fBasketBytes"), spot("fBasketEntry"), spot("fBasketSeek"));
-        let mut links = Links { most: bytes.count as u64, sums: self.sums, ..Links::default() };
+        let mut links = Links { most: bytes.count as u64, sums: self.arrays, ..Links::default() };
         let mut try_flags = Vec::new();
         if total.width == 8 && zip.width == 8 && zip.pos == total.pos + 8 {
             links.sums = total.pos as u64;
@@ -658,6 +747,9 @@ impl Take<'_> {
     /// What is no basket of a table.
     fn span(&mut self, sink: &mut dyn Sink, i: usize) -> Result<()> {
         let Some(r) = self.records.get(i).cloned() else { return Ok(()) };
+        if let Some(gaps) = self.covered.gaps(r.pos, r.end()) {
+            return self.pieces(sink, &r, gaps);
+        }
         if self.taken.get(i) == Some(&true) {
             return self.spans.push(sink, &[kind::BASKET, r.len, 0, 0, 0, 0]);
         }
@@ -666,15 +758,7 @@ impl Take<'_> {
         {
             let payload = self.payload(i)?;
             if let Some((recipe, fix)) = self.pack(sink, &payload, &content)? {
-                let mut head = self.source.range(r.pos, key.keylen as u64)?;
-                // What follows from the length and the place of the record.
-                let seek = if key.wide() { 18..26 } else { 18..22 };
-                for place in [0..4, 6..10, 14..16, seek] {
-                    if let Some(bytes) = head.get_mut(place) {
-                        bytes.fill(0);
-                    }
-                }
-                self.streams.push(sink, plan::HEADS, &head)?;
+                self.head(sink, &r, key)?;
                 let mut from = 0;
                 let mut cuts = self.cuts.remove(&i).unwrap_or_default();
                 cuts.sort_unstable();
@@ -689,12 +773,7 @@ impl Take<'_> {
                 return self.spans.push(sink, &row);
             }
         }
-        let mut pos = r.pos;
-        while pos < r.end() {
-            let piece = self.source.range(pos, (r.end() - pos).min(1 << 20))?;
-            self.streams.push(sink, plan::PLAIN, &piece)?;
-            pos += Vec::len(&piece) as u64;
-        }
+        self.plain(sink, r.pos, r.end())?;
         self.spans.push(sink, &[kind::PLAIN, r.len, 0, 0, 0, 0])
     }
 }

@@ -1,4 +1,64 @@
-//! Adaptive.
+//! Adaptive: classes through mixed contexts and a binary coder, suffixes as they are.
+//!
+//! # What it does
+//! Every cell becomes a class (of at most 256) and a suffix of bits, as in `classes`. A class is a walk through
+//! a binary tree; each decision mixes four adaptive probabilities: of the class alone, behind the class
+//! before, behind the two before, and behind either the class one row up (rows of a fixed inner shape),
+//! the size of the number before (differences), or the three classes before. The first bits of the
+//! suffix may have probabilities of their own; the rest is copied. Values that repeat an earlier one may be
+//! coded as a distance in cells.
+//!
+//! # When it wins
+//! On nearly all columns of numbers. It starts without tables, so that a column of some hundred cells is
+//! not spoilt by a header, and takes time only where there is information: a cell takes about as many
+//! decisions as its class has bits.
+//!
+//! # Payload
+//! | bytes | what |
+//! |---|---|
+//! | 1 | bits 0-5: depth D, 0 to 16; bit 6: side given; bit 7: reach given |
+//! | varint | where given: side S, 1 to 4096 (else 0) |
+//! | 1 | where given: reach, 1 to 28 (else 0); the decoder needs only whether it is 0 |
+//! | 2 and more | the plan (see `codecs/plan.rs`) |
+//! | 1 | where the plan has a lag: scale, 0 to 63 |
+//! | .. | bits of `entropy/binary.rs`: the table, then the cells |
+//! | to the end | raw bits of `entropy/bits.rs`, bytes in reverse order: the last byte of the payload comes first |
+//!
+//! **Counters** (`entropy/mix.rs`) start at one half; their limit is 255 unless said. A counter that is not
+//! mixed is coded with its probability clamped to 16 ..= 65520.
+//!
+//! **Table**: `code_table` of `codecs/plan.rs`. A weight is a power of two (the count of the class in the
+//! stream, rounded down); its logarithm takes five decisions, highest bit first, with counters by
+//! (logarithm of the weight before, at first 0; node), limit 30.
+//!
+//! **Tree**: `Tree` of `transform/classes.rs` over the weights. Node numbers follow the order in which ranges are
+//! cut: the root is 0, the lower part of a range comes before its upper part, depth first.
+//!
+//! **A cell**: with reach, first the repeat (below). Else the class, by decisions from the root on; a one goes to
+//! ranks from the node's split on. With P = the number of classes rounded up to a power of two, R =
+//! 4 x cells rounded up to a power of two (within 2^8 ..= 2^18), classes r1, r2, r3 of the cells before (0 at first), the four
+//! counters of node n are at (context x P + n) modulo the size of their table: contexts 0, r1,
+//! r1 x P + r2, h; sizes P, min(P^2, R), min(P^3, R), R. h is hash(class of the cell S cells ago + 1, index modulo
+//! S) where S is given (class 0 at first); else with a lag hash(key the difference is taken to >> scale, r1); else
+//! hash(r1 x 65536 + r2, r3); hash(a, b) modulo 2^64: x = (a * 0x9E3779B97F4A7C15) xor (b * 0xD6E8FEB86659FD93);
+//! ((x xor (x >> 29)) * 0x9E3779B97F4A7C15) >> 40. Each node has its own four weights; their rate is 6.
+//!
+//! **Suffix** of n bits: its first d = min(D', n) bits, where D' is D lowered until classes x 2^D' <= 2^18, each
+//! with a counter by (class, bits so far behind a leading one); then n - d raw bits.
+//!
+//! **Repeat**: a decision whether there is one, by the kinds of the last four cells (81 contexts: 0 no repeat, 1 a new
+//! distance, 2 the last distance; the newest has weight 1, the oldest 27); then whether the distance is the
+//! last one, by the same context; else distance - 1 by its gamma prefix (m = 1; six decisions, highest bit first, a
+//! counter each node) and its suffix as raw bits. The cell is that so many cells before, its class in the
+//! contexts to come is that cell's.
+//!
+//! # Determinism
+//! Integers only; the tables of `entropy/mix.rs` are computed by integers at build time.
+//!
+//! # References
+//! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): logistic mixing.
+//! G. N. N. Martin, Range encoding (1979). Trees with frequent symbols near the root: R. M. Fano (1949).
+
 use super::plan::{Forward, Plan, code_table, count_prefixes, rank_plans, sample};
 use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
@@ -20,6 +80,8 @@ struct Settings {
     plan: Plan,
     /// Bits of the suffix that are modelled.
     depth: u32,
+    /// With a lag: low bits of the key before that are no part of a context.
+    scale: u32,
     /// Cells of a row, each with its own contexts; 0 for none.
     side: usize,
     /// Most cells back that a repeated value may lie, as a power of two; 0 for no repeats.
@@ -36,6 +98,9 @@ impl Settings {
             out.push(self.reach as u8);
         }
         self.plan.write(out);
+        if self.plan.lag > 0 {
+            out.push(self.scale as u8);
+        }
     }
 
     fn read(c: &mut Cursor, scalar: Scalar) -> Result<Settings> {
@@ -46,16 +111,25 @@ impl Settings {
         if depth > MAX_DEPTH || side > MAX_SIDE as u64 || reach > MAX_REACH {
             return Err(corruption("adaptive: settings that do not exist"));
         }
-        Ok(Settings { plan: Plan::read(c, scalar)?, depth, side: side as usize, reach })
+        let plan = Plan::read(c, scalar)?;
+        let scale = if plan.lag > 0 { c.byte()? } else { 0 } as u32;
+        if scale > 63 {
+            return Err(corruption("adaptive: settings that do not exist"));
+        }
+        Ok(Settings { plan, depth, scale, side: side as usize, reach })
     }
 }
 
+/// Most modelled bits of a suffix.
 const MAX_DEPTH: u32 = 16;
+/// Most cells of a row with contexts of their own.
 const MAX_SIDE: usize = 1 << 12;
+/// Farthest repeat, as a power of two.
 const MAX_REACH: u32 = 28;
 
 /// Modelled bits and raw bits, either direction.
 trait Bits: BitCoder {
+    /// Raw bits: the low `n` of `value`, the rest of which is zero. The decoder ignores the value.
     fn raw(&mut self, value: u64, n: u32) -> u64;
 }
 
@@ -77,6 +151,9 @@ impl BitCoder for Get<'_> {
     #[inline(always)]
     fn code(&mut self, bit: bool, p: u32) -> bool {
         self.coder.code(bit, p)
+    }
+    fn exhausted(&self) -> bool {
+        self.coder.exhausted()
     }
 }
 impl Bits for Put {
@@ -118,6 +195,7 @@ impl Weight {
     }
 }
 
+/// Probabilities that are mixed.
 const K: usize = 4;
 
 /// The adaptive model of the classes of a column.
@@ -157,16 +235,16 @@ impl Model {
             let node = nodes[at as usize];
             let mut place = [0; K];
             let mut p = [0; K];
-            for k in 0..K {
-                place[k] = contexts[k].wrapping_add(at as usize) & self.masks[k];
+            for (k, context) in contexts.iter().enumerate() {
+                place[k] = context.wrapping_add(at as usize) & self.masks[k];
                 p[k] = self.tables[k][place[k]].p();
             }
             let weights = &mut self.weights[at as usize];
             let mixed = weights.mix(p);
             let bit = c.code(rank >= node.split, mixed.p);
             weights.update(&mixed, bit, self.rate);
-            for k in 0..K {
-                self.tables[k][place[k]].update(bit, LIMIT);
+            for (table, place) in self.tables.iter_mut().zip(place) {
+                table[place].update(bit, LIMIT);
             }
             at = node.next[bit as usize];
             if at >= LEAF {
@@ -178,12 +256,13 @@ impl Model {
 
 /// A place in a table for a pair of contexts.
 #[inline(always)]
-fn hash(a: usize, b: usize) -> usize {
-    let h = (a as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (b as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (h ^ h >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> 40
+fn hash(a: u64, b: u64) -> u64 {
+    let h = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (h ^ h >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
 }
 
 /// Codes all cells. The encoder gives the keys in their frame; the decoder fills them in.
+#[allow(clippy::too_many_arguments)]
 fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     bits: &mut B,
     settings: &Settings,
@@ -193,7 +272,7 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     made: &mut Vec<W>,
     repeats: &[u32],
     count: usize,
-) {
+) -> Result<()> {
     let (plan, side, reach) = (&settings.plan, settings.side, settings.reach);
     let bases: Vec<(u32, u64)> = used.iter().map(|&p| plan.cut.base(p)).collect();
     let ranks = if ENCODE { Ranks::new(used) } else { Ranks::new(&[]) };
@@ -209,8 +288,11 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     let mut history: Vec<u16> = vec![0; if side > 0 { side } else { 1 }];
     let (mut r1, mut r2, mut r3) = (0usize, 0usize, 0usize);
     let mut turn = 0;
-    let scale_shift = if plan.lag > 0 { 58 - (64 - W::BITS) } else { 0 };
+    let scale = settings.scale;
     for i in 0..count {
+        if i & 0xffff == 0xffff && bits.exhausted() {
+            return Err(corruption("adaptive: the payload ends too early"));
+        }
         let keys: &[W] = if ENCODE { given } else { made };
         let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
         let symbol = if ENCODE { plan.symbol::<W>(keys[i].wide(), before) } else { 0 };
@@ -238,13 +320,13 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
         }
         let rank = if ENCODE { ranks.rank(plan.cut.prefix(symbol)) } else { 0 };
         let c3 = if side > 0 {
-            hash(history[turn] as usize + 1, turn)
+            hash(history[turn] as u64 + 1, turn as u64)
         } else if plan.lag > 0 {
-            hash(before as usize >> scale_shift, r1)
+            hash(before >> scale, r1 as u64)
         } else {
-            hash(r1 << 16 | r2, r3)
-        };
-        let contexts = [0, r1 * stride, (r1 * stride + r2) * stride, c3 * stride];
+            hash((r1 << 16 | r2) as u64, r3 as u64)
+        } as usize;
+        let contexts = [0, r1 * stride, (r1 * stride + r2) * stride, c3.wrapping_mul(stride)];
         let rank = model.code(bits, rank, contexts) as usize;
         (r1, r2, r3) = (rank, r1, r2);
         if reach > 0 {
@@ -280,6 +362,7 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
             made.push(W::narrow(if plan.lag > 0 { before.wrapping_add(unzigzag(s)) } else { s }));
         }
     }
+    Ok(())
 }
 
 /// Where a value repeats an earlier one: codes how many cells back, 0 for a value that is coded anew.
@@ -368,7 +451,7 @@ fn encode_with<W: Word>(keys: &[W], settings: &Settings, out: &mut Vec<u8>) -> R
     let mut weight = Weight::new();
     code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
     let count = keys.len();
-    code_cells::<W, _, true>(&mut bits, settings, &used, &weights, keys, &mut Vec::new(), &repeats, count);
+    code_cells::<W, _, true>(&mut bits, settings, &used, &weights, keys, &mut Vec::new(), &repeats, count)?;
     out.extend(bits.coder.finish());
     out.extend(bits.bits.finish().iter().rev());
     Ok(true)
@@ -381,64 +464,79 @@ fn decode_with<W: Word>(payload: &[u8], settings: &Settings, shape: Shape) -> Re
     let mut weight = Weight::new();
     code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
     let mut keys: Vec<W> = limits::reserve(shape.count);
-    code_cells::<W, _, false>(&mut bits, settings, &used, &weights, &[], &mut keys, &[], shape.count);
+    code_cells::<W, _, false>(&mut bits, settings, &used, &weights, &[], &mut keys, &[], shape.count)?;
     Ok(settings.plan.cells(keys, shape.scalar))
 }
 
-/// The best settings found: size of the trial, settings, number of the keys.
-type Best = Option<(usize, Settings, usize)>;
+/// The best settings found, with the payload of the trial.
+struct Best {
+    payload: Vec<u8>,
+    settings: Settings,
+    /// Number of the keys.
+    keys: usize,
+}
 
+/// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     let (plans, framed) = rank_plans::<W>(stream);
     let count = stream.cells.len();
-    let most = if count <= 8192 { 4096 } else { (count / 16).clamp(4096, 16384) };
+    let most = if count <= 6144 { 6144 } else { (count / 16).clamp(4096, 16384) };
     let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
-    let attempt = |mut settings: Settings, keys: usize, best: &mut Best| -> Result<()> {
-        let mut out = Vec::new();
-        while !encode_with(&few[keys], &settings, &mut out)? {
+    let mut best: Option<Best> = None;
+    let attempt = |mut settings: Settings, keys: usize, best: &mut Option<Best>| -> Result<()> {
+        let mut payload = Vec::new();
+        while !encode_with(&few[keys], &settings, &mut payload)? {
             match settings.plan.coarser() {
                 Some(plan) => settings.plan = plan,
                 None => return Ok(()),
             }
         }
-        if best.is_none_or(|b| out.len() < b.0) {
-            *best = Some((out.len(), settings, keys));
+        if best.as_ref().is_none_or(|b| payload.len() < b.payload.len()) {
+            *best = Some(Best { payload, settings, keys });
         }
         Ok(())
     };
-    let mut best: Best = None;
-    let depth = 2;
     for c in plans.iter().take(3) {
-        if c.cost <= plans[0].cost + plans[0].cost / 12 {
-            attempt(Settings { plan: c.plan, depth, side: 0, reach: 0 }, c.keys, &mut best)?;
+        if c.cost <= plans[0].cost + plans[0].cost / 32 {
+            let live = framed[c.keys].iter().fold(0, |a, k| a | k.wide());
+            let scale = (64 - live.leading_zeros()).saturating_sub(6);
+            let settings = Settings { plan: c.plan, depth: 2, scale, side: 0, reach: 0 };
+            attempt(settings, c.keys, &mut best)?;
         }
     }
-    let Some((size, _, keys)) = best else { return Ok(None) };
-    let bits = (size * 8 / few[keys].len()) as u32;
+    let Some(b) = &best else { return Ok(None) };
+    let bits = (b.payload.len() * 8 / few[b.keys].len()) as u32;
+    let (s, keys) = (b.settings, b.keys);
     let side = stream.inner as usize;
-    if let Some((_, s, keys)) = best.filter(|_| side > 1 && side <= MAX_SIDE) {
+    if side > 1 && side <= MAX_SIDE {
         attempt(Settings { side, ..s }, keys, &mut best)?;
     }
     for depth in [6, 10] {
-        // deeper only where the step before has paid
-        let tried = |b: &(usize, Settings, usize)| bits > 4 && (depth == 6 || b.1.depth == 6);
-        if let Some((_, s, keys)) = best.filter(tried) {
+        let Some(b) = &best else { break };
+        let (s, keys) = (b.settings, b.keys);
+        // deeper only where there is something below, and where the step before has paid
+        let below = !matches!(s.plan.cut, Cut::Linear(0..3));
+        if bits > 4 && below && (depth == 6 || s.depth == 6) {
             attempt(Settings { depth, ..s }, keys, &mut best)?;
         }
     }
-    if let Some((_, s, keys)) = best {
+    if let Some(b) = &best {
+        let (s, keys) = (b.settings, b.keys);
         let reach = (bits + 2).clamp(4, 24);
         let hits = find_repeats(&few[keys], reach).iter().filter(|d| **d > 0).count();
         if hits > few[keys].len() / 10 {
             attempt(Settings { reach, ..s }, keys, &mut best)?;
         }
     }
-    let Some((_, mut s, keys)) = best else { return Ok(None) };
+    let Some(Best { payload, mut settings, keys }) = best else { return Ok(None) };
+    if few[keys].len() == count {
+        return Ok(Some(payload));
+    }
     let mut out = Vec::new();
     // The whole may have more classes than the sample.
-    while !encode_with(&framed[keys], &s, &mut out)? {
-        match s.plan.coarser() {
-            Some(plan) => s.plan = plan,
+    while !encode_with(&framed[keys], &settings, &mut out)? {
+        match settings.plan.coarser() {
+            Some(plan) => settings.plan = plan,
             None => return Ok(None),
         }
     }
@@ -447,7 +545,7 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
 
 impl Codec for Adaptive {
     fn id(&self) -> u8 {
-        4
+        super::ADAPTIVE
     }
     fn name(&self) -> &'static str {
         "adaptive"

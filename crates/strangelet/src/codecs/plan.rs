@@ -253,7 +253,7 @@ fn n_log_n(n: u64) -> u64 {
     let e = 63 - n.leading_zeros() as u64;
     // log2(1 + f) ~ f + f (1 - f) x 0.344: within 0.002
     let f = (n << (63 - e) << 1) >> 48; // 16 bits
-    let bent = f + ((f * (65536 - f) >> 16) * 22545 >> 16);
+    let bent = f + ((((f * (65536 - f)) >> 16) * 22545) >> 16);
     n * (e * 256 + (bent >> 8))
 }
 
@@ -267,15 +267,21 @@ pub fn sample<W: Word>(keys: &[W], most: usize) -> Vec<W> {
     (0..4).flat_map(|k| keys[k * step..k * step + piece].iter().copied()).collect()
 }
 
-/// About how many bits prefixes and suffixes take, without contexts; the symbols are sorted.
-fn estimate(sorted: &[u64], cut: Cut) -> Option<u64> {
+/// About how many bits prefixes and suffixes take, without contexts; the symbols are sorted. `None` where
+/// there are too many classes, or will be in `others` symbols more.
+fn estimate(sorted: &[u64], cut: Cut, others: u64) -> Option<u64> {
     let (mut cost, mut classes, mut suffixes) = (n_log_n(sorted.len() as u64), 0, 0);
+    let mut once = 0;
     for run in sorted.chunk_by(|a, b| cut.prefix(*a) == cut.prefix(*b)) {
         classes += 1;
+        once += (run.len() == 1) as u64;
         cost = cost.saturating_sub(n_log_n(run.len() as u64));
         suffixes += cut.base(cut.prefix(run[0])).0 as u64 * run.len() as u64;
     }
-    (classes <= MAX_CLASSES as u64).then_some(cost / 256 + suffixes + classes * 6)
+    // The chance that a symbol is of a class not seen so far is about the part of those seen once.
+    let new = once * others.min(sorted.len() as u64 * 8) / (sorted.len() as u64).max(1);
+    let many = if cut == Cut::Linear(0) { classes + new / 4 } else { classes };
+    (many <= MAX_CLASSES as u64).then_some(cost / 256 + suffixes + classes * 6)
 }
 
 /// A plan with its keys and a guess of its cost.
@@ -324,7 +330,7 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
             );
             sorted.sort_unstable();
             let mut add = |cut: Cut| {
-                if let Some(cost) = estimate(&sorted, cut) {
+                if let Some(cost) = estimate(&sorted, cut, (keys.len() - few.len()) as u64) {
                     plans.push(Candidate { plan: Plan { cut, ..plan }, keys: framed.len(), cost });
                 }
             };

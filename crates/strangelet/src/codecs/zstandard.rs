@@ -33,13 +33,12 @@ impl Codec for Zstandard {
         let mut bytes = Vec::new();
         stream.cells.to_le_bytes(&mut bytes);
         let strings = !matches!(stream.role, Role::Values(Meaning::Number) | Role::Lengths);
-        let strength = match level {
-            Level::Fast => 5,
-            Level::Balanced => 12,
-            Level::Max => 19,
+        let strength = match (level, strings) {
+            (Level::Fast, _) => 5,
+            (Level::Balanced, _) => 9,
+            (Level::Max, _) => 19,
         };
-        let _ = strings;
-        out.extend(zstd::bulk::compress(&planes(&bytes, stream.cells.width()), strength)?);
+        out.extend(zstd::bulk::compress(&planes(bytes, stream.cells.width()), strength)?);
         Ok(true)
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -50,17 +49,42 @@ impl Codec for Zstandard {
             return Err(corruption("zstd: the frame has another size"));
         }
         let bytes = zstd::bulk::decompress(payload, len).map_err(|e| corruption(format!("zstd: {e}")))?;
-        Cells::from_le_bytes(shape.scalar, &unplanes(&bytes, width))
+        Cells::from_le_bytes(shape.scalar, &unplanes(bytes, width))
     }
 }
 
 /// Byte k of every cell together, for each k.
-fn planes(bytes: &[u8], width: usize) -> Vec<u8> {
-    (0..width).flat_map(|k| bytes.iter().skip(k).step_by(width).copied()).collect()
+fn planes(bytes: Vec<u8>, width: usize) -> Vec<u8> {
+    fn split<const W: usize>(bytes: &[u8]) -> Vec<u8> {
+        let cells = bytes.as_chunks::<W>().0;
+        let mut out = Vec::with_capacity(bytes.len());
+        for k in 0..W {
+            out.extend(cells.iter().map(|c| c[k]));
+        }
+        out
+    }
+    match width {
+        2 => split::<2>(&bytes),
+        4 => split::<4>(&bytes),
+        8 => split::<8>(&bytes),
+        _ => bytes,
+    }
 }
 
 /// The inverse of [`planes`].
-fn unplanes(bytes: &[u8], width: usize) -> Vec<u8> {
-    let n = bytes.len() / width;
-    (0..bytes.len()).map(|i| bytes[(i % width) * n + i / width]).collect()
+fn unplanes(bytes: Vec<u8>, width: usize) -> Vec<u8> {
+    fn join<const W: usize>(bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; bytes.len()];
+        let cells = out.as_chunks_mut::<W>().0;
+        for (k, plane) in bytes.chunks_exact((bytes.len() / W).max(1)).enumerate().take(W) {
+            cells.iter_mut().zip(plane).for_each(|(c, b)| c[k] = *b);
+        }
+        out
+    }
+    match width {
+        2 => join::<2>(&bytes),
+        4 => join::<4>(&bytes),
+        8 => join::<8>(&bytes),
+        _ => bytes,
+    }
 }

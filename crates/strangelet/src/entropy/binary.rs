@@ -15,6 +15,11 @@ pub trait BitCoder {
     /// Codes a bit whose probability of being one is `p`/65536, with 0 < `p` < 65536. The encoder takes
     /// the bit and returns it; the decoder ignores the argument.
     fn code(&mut self, bit: bool, p: u32) -> bool;
+
+    /// Whether a decoder has read far beyond the end of its bytes.
+    fn exhausted(&self) -> bool {
+        false
+    }
 }
 
 /// Writes bits.
@@ -110,11 +115,6 @@ impl<'a> Decoder<'a> {
         d
     }
 
-    /// Whether the stream ended before the bits that were read of it.
-    pub fn exhausted(&self) -> bool {
-        self.next > self.bytes.len() + 16
-    }
-
     #[inline(always)]
     fn word(&mut self) -> u32 {
         let at = self.next;
@@ -148,6 +148,10 @@ impl BitCoder for Decoder<'_> {
             self.range <<= 32;
         }
         bit
+    }
+
+    fn exhausted(&self) -> bool {
+        self.next > self.bytes.len() + 16
     }
 }
 

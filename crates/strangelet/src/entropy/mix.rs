@@ -9,6 +9,13 @@
 //! Probabilities become logits (`stretch`, 8 fractional bits, -2047..2047), are added up with weights
 //! (16 fractional bits), and go back (`squash`). The weights follow the error.
 //!
+//! In detail: logit = STRETCH[p >> 4] of a counter's upper 16 bits; sum of logit x weight, >> 16 (towards minus
+//! infinity), clamped to +-2047, into SQUASH. Weights start at 137625 / (K + 2), rounded down. With error = (bit << 16) - p, each
+//! weight grows by ((logit x (error >> 2) >> 10) x rate) >> 6 (32 bits, towards minus infinity) and stays within +-2^20.
+//! SQUASH[d], d >= 0, is e x 65536 / (e + 2^50), rounded down, at most 65519, where e is 2^50 multiplied d times by
+//! 1130306554484062 / 2^50 (rounded down each time); SQUASH[-d] = 65536 - SQUASH[d]. STRETCH[i] is the least d >= -2048 with
+//! SQUASH[d] >= 16 i + 8 (at most 2047), where SQUASH[-2048] = SQUASH[-2047].
+//!
 //! Everything is integer arithmetic; the tables are computed by integers at build time.
 
 /// ln(p / (1 - p)) x 256 back to p x 65536, for arguments -2048..2047.
@@ -108,7 +115,7 @@ impl Counter {
         let n = self.0 & 1023;
         let p = (self.0 >> 10) as i64;
         let target = -(bit as i64) & ((1 << 22) - 1);
-        let p = p + ((target - p) * RATE[n as usize] as i64 >> 16);
+        let p = p + (((target - p) * RATE[n as usize] as i64) >> 16);
         self.0 = (p as u32) << 10 | (n + (n < limit) as u32);
     }
 }
@@ -128,7 +135,7 @@ pub struct Mixed<const K: usize> {
 impl<const K: usize> Weights<K> {
     /// Weights that trust all alike.
     pub fn even() -> Self {
-        Weights([(65536.0 * 0.7) as i32 * 3 / (K as i32 + 2); K])
+        Weights([45875 * 3 / (K as i32 + 2); K])
     }
 
     /// Adds the logits up.
@@ -150,8 +157,8 @@ impl<const K: usize> Weights<K> {
         let error = ((bit as i32) << 16) - mixed.p as i32;
         for k in 0..K {
             // |logit| < 2^11, |error| < 2^17, rate < 2^4: within 32 bits
-            self.0[k] =
-                (self.0[k] + ((mixed.logits[k] * (error >> 2) >> 10) * rate >> 6)).clamp(-(1 << 20), 1 << 20);
+            self.0[k] = (self.0[k] + ((((mixed.logits[k] * (error >> 2)) >> 10) * rate) >> 6))
+                .clamp(-(1 << 20), 1 << 20);
         }
     }
 }

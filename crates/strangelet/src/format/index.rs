@@ -1,7 +1,7 @@
 //! The index: everything a reader needs to find and to trust the payloads. Specified in docs/format.md.
 
 use super::varint::{Cursor, put};
-use crate::column::{ColumnSchema, Meaning, Scalar};
+use crate::column::{ColumnSchema, Meaning, Scalar, Scale};
 use crate::error::{Result, corruption, unsupported};
 use crate::table::TableSchema;
 
@@ -136,11 +136,15 @@ impl Index {
         }
         let columns = || self.tables.iter().flat_map(|t| &t.columns);
         columns().for_each(|c| put_string(&mut out, &c.name));
-        out.extend(columns().map(|c| c.scalar as u8 | (c.meaning as u8) << 4));
+        out.extend(columns().map(|c| c.scalar as u8 | (c.meaning as u8) << 4 | (c.scale.is_some() as u8) << 7));
         out.extend(columns().map(|c| c.depth));
         for c in columns() {
             put(&mut out, c.inner.len() as u64);
             c.inner.iter().for_each(|&d| put(&mut out, d as u64));
+        }
+        for scale in columns().filter_map(|c| c.scale) {
+            out.extend_from_slice(&scale.low.to_le_bytes());
+            out.extend_from_slice(&scale.factor.to_le_bytes());
         }
         put(&mut out, self.chunks.len() as u64);
         self.chunks.iter().for_each(|c| put(&mut out, c.table as u64));
@@ -214,7 +218,7 @@ fn read_tables(c: &mut Cursor) -> Result<Vec<TableSchema>> {
     let mut columns = Vec::new();
     for (i, name) in names.into_iter().enumerate() {
         let scalar = Scalar::from_id(types[i] & 15)?;
-        let meaning = match types[i] >> 4 {
+        let meaning = match types[i] >> 4 & 7 {
             0 => Meaning::Number,
             1 => Meaning::Bytes,
             2 => Meaning::Text,
@@ -225,9 +229,13 @@ fn read_tables(c: &mut Cursor) -> Result<Vec<TableSchema>> {
             let d = c.varint()?;
             inner.push(u32::try_from(d).map_err(|_| corruption(format!("column {name}: dimension {d}")))?);
         }
-        let column = ColumnSchema { name, scalar, meaning, depth: depths[i], inner };
+        let column = ColumnSchema { name, scalar, meaning, depth: depths[i], inner, scale: None };
         column.check()?;
         columns.push(column);
+    }
+    for (column, _) in columns.iter_mut().zip(types).filter(|(_, t)| **t >> 7 == 1) {
+        let low = f64::from_le_bytes(c.array()?);
+        column.scale = Some(Scale { low, factor: f64::from_le_bytes(c.array()?) });
     }
     let mut columns = columns.into_iter();
     for (table, width) in tables.iter_mut().zip(widths) {

@@ -107,8 +107,9 @@ impl Tree {
             sums.push(sums[sums.len() - 1] + w as u64);
         }
         let mut nodes: Vec<Node> = Vec::with_capacity(weights.len());
-        // ranges of at least two ranks, with the place that waits for their node's number
-        let mut todo: Vec<(usize, usize, Option<(usize, usize)>)> = Vec::new();
+        // Ranges of at least two ranks, with the place that waits for their node's number.
+        type Range = (usize, usize, Option<(usize, usize)>);
+        let mut todo: Vec<Range> = Vec::new();
         if weights.len() > 1 {
             todo.push((0, weights.len(), None));
         }

@@ -142,7 +142,10 @@ fn integer64(bits: u64) -> Option<u64> {
 
 /// Number of low bits that are zero in all cells; 0 where all cells are zero.
 pub fn dead_bits(cells: &Cells) -> u32 {
-    let live: u64 = crate::each_width!(cells, v => v.iter().fold(0, |a, &x| a | x).into());
+    fn live<T: Copy + Into<u64>>(v: &[T]) -> u64 {
+        v.iter().fold(0, |a, &x| a | x.into())
+    }
+    let live = crate::each_width!(cells, v => live(v));
     if live == 0 { 0 } else { live.trailing_zeros() }
 }
 

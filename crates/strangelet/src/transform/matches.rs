@@ -40,7 +40,7 @@ fn common(bytes: &[u8], a: usize, b: usize) -> usize {
 /// 2^32 - 1 bytes.
 pub fn find(bytes: &[u8], least: usize, tries: usize) -> Vec<Copy> {
     let least = least.max(SHORTEST);
-    let bits = (usize::BITS - bytes.len().leading_zeros()).clamp(8, 20);
+    let bits = (usize::BITS - bytes.len().leading_zeros()).clamp(8, 17);
     let slot = |at: usize| (read8(bytes, at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize;
     let (mut heads, mut before) = (vec![NONE; 1 << bits], vec![NONE; bytes.len()]);
     let mut copies = Vec::new();

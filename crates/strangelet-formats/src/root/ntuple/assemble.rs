@@ -70,6 +70,40 @@ pub fn assemble(
     Ok(TABLES + 1 + layout.raws.len())
 }
 
+/// What was claimed of a file for an ntuple.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Number of its tables.
+    pub tables: usize,
+    /// Position and bytes of each span, with those of a checksum that is made again.
+    pub spans: Vec<(u64, u64)>,
+}
+
+/// Reads what was claimed for the ntuple whose tables begin with number `first`; its cells are not needed.
+///
+/// # Errors
+/// Corruption where the tables that describe it do not fit each other.
+pub fn claimed(tables: &dyn Tables, first: TableId) -> Result<Claimed> {
+    let mut recorded = Recorded::read(tables, first)?;
+    let (mut schema, sum) = Schema::read_header(&recorded.header)?;
+    schema.read_footer(&recorded.footer, sum)?;
+    let mut spans: Vec<_> = recorded.spans.iter().flatten().map(|s| (s.position, s.stored)).collect();
+    for group in 0..recorded.groups() {
+        let (clusters, marks, _) = recorded.group(tables, first, group, sum)?;
+        for (cluster, marks) in clusters.iter().zip(&marks) {
+            for (page, flags) in
+                cluster.columns.iter().zip(&marks.pages).flat_map(|(c, m)| c.pages.iter().zip(m))
+            {
+                if flags & CLAIMED != 0 {
+                    let seal = if flags & SEALED != 0 { 8 } else { 0 };
+                    spans.push((page.position, page.stored.saturating_add(seal)));
+                }
+            }
+        }
+    }
+    Ok(Claimed { tables: TABLES + 1 + Layout::new(&schema).raws.len(), spans })
+}
+
 /// Pages of a column of a cluster that wait for their elements.
 struct Queued<'a> {
     column: &'a PhysicalColumn,

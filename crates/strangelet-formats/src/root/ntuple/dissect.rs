@@ -14,7 +14,7 @@ use super::taken::Taken;
 use rayon::prelude::*;
 use strangelet::column::{Cells, ColumnSchema, Scalar};
 use strangelet::dissect::Sink;
-use strangelet::error::{Result, corruption};
+use strangelet::error::{Result, corruption, unsupported};
 use strangelet::limits::{self, MAX_STREAM_BYTES};
 use strangelet::source::Source;
 use strangelet::table::TableSchema;
@@ -45,33 +45,88 @@ pub trait Spans: Sync {
     /// The content, of a stated length, of stored bytes: themselves where they are as long, else inflated.
     fn inflate(&self, stored: &[u8], content: usize) -> Result<Vec<u8>>;
 
-    /// Takes note of a claim. Comes from several threads and in any order; no two claims overlap.
-    fn claim(&self, claim: Claim) -> Result<()>;
+    /// Takes note of claims, and says of each whether the driver can make its stored bytes of its content;
+    /// where not, it keeps them. Comes from one thread, in an order that the file alone decides; no two
+    /// claims of an ntuple overlap.
+    fn claim(&self, claims: Vec<Claim>) -> Result<Vec<bool>>;
 }
 
-/// Takes an ntuple apart into its tables: six of residue that describe it, the visible one, and one of
-/// residue for each column that fits no table.
+/// Whether an ntuple can be taken apart: reads all that describes it. Where this succeeds, [`dissect`] only
+/// fails with the sink or the driver.
+///
+/// # Errors
+/// Those of the envelopes; corruption where clusters have more events than elements.
+pub fn check(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans) -> Result<()> {
+    let header = read_envelope(source, anchor.header, spans)?.1;
+    let (mut schema, sum) = Schema::read_header(&header)?;
+    let groups = schema.read_footer(&read_envelope(source, anchor.footer, spans)?.1, sum)?;
+    let layout = Layout::new(&schema);
+    let most = fans(&layout).first().copied().unwrap_or(1).max(1);
+    for group in &groups {
+        for cluster in read_page_list(&read_envelope(source, group.link, spans)?.1, sum)? {
+            if cluster.events.saturating_mul(most) > most_elements(&cluster) {
+                return Err(corruption(format!("a cluster of {} events without elements", cluster.events)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Stored bytes and content of an envelope.
+pub fn read_envelope(source: &dyn Source, span: Span, spans: &dyn Spans) -> Result<(Vec<u8>, Vec<u8>)> {
+    if span.content > MAX_STREAM_BYTES {
+        return Err(unsupported(format!("an envelope of {} bytes", span.content)));
+    }
+    let stored = source.range(span.position, span.stored)?;
+    let content = spans.inflate(&stored, span.content as usize)?;
+    if content.len() as u64 != span.content {
+        return Err(corruption("an envelope of another length than its link says"));
+    }
+    Ok((stored, content))
+}
+
+/// By node: the items of fixed arrays below it, for each of its own.
+fn fans(layout: &Layout) -> Vec<u64> {
+    let mut fans = vec![1u64; layout.nodes.len()];
+    for (i, node) in layout.nodes.iter().enumerate().skip(1).rev() {
+        if let Level::Fixed(n) = node.level
+            && node.leaf.is_some()
+        {
+            fans[node.parent] = fans[node.parent].max(fans[i].saturating_mul(n as u64));
+        }
+    }
+    fans
+}
+
+/// Takes an ntuple apart into its tables: six of residue that describe it, the visible one of a given name,
+/// and one of residue for each column that fits no table.
 ///
 /// # Errors
 /// Those of the envelopes, where they cannot be read; of the sink and of the driver. Pages that cannot
 /// be read, or do not come back from their cells, are no errors but are not claimed.
-pub fn dissect(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans, sink: &mut dyn Sink) -> Result<()> {
+pub fn dissect(
+    source: &dyn Source,
+    anchor: &Anchor,
+    name: &str,
+    spans: &dyn Spans,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     let mut taken = Taken::default();
     let mut record = Record::new();
     let header = record.envelope(source, anchor.header, spans, &mut taken)?;
     let (mut schema, sum) = Schema::read_header(&header)?;
     let footer = record.envelope(source, anchor.footer, spans, &mut taken)?;
     let groups = schema.read_footer(&footer, sum)?;
-    record.tables(&schema.name, sink)?;
+    record.tables(name, sink)?;
     let layout = Layout::new(&schema);
-    let table = sink.table(TableSchema::new(schema.name.clone(), layout.columns.clone()))?;
+    let table = sink.table(TableSchema::new(name, layout.columns.clone()))?;
     let mut raws = Vec::with_capacity(layout.raws.len());
     for &column in &layout.raws {
-        let table = raw_table(&schema, column);
+        let table = raw_table(&schema, name, column);
         let columns = table.columns.clone();
         raws.push((column, Chunk::new(sink.table(table)?, &columns)));
     }
-    let work = Work { source, spans, schema: &schema, layout: &layout };
+    let work = Work { source, spans, schema: &schema, layout: &layout, fans: fans(&layout) };
     let mut chunk = Chunk::new(table, &layout.columns);
     for group in &groups {
         let list = record.envelope(source, group.link, spans, &mut taken)?;
@@ -95,13 +150,13 @@ pub fn dissect(source: &dyn Source, anchor: &Anchor, spans: &dyn Spans, sink: &m
 }
 
 /// The schema of the table of a column that fits no table.
-pub fn raw_table(schema: &Schema, column: u32) -> TableSchema {
+fn raw_table(schema: &Schema, name: &str, column: u32) -> TableSchema {
     let kind = schema.columns.get(column as usize).map(|c| c.kind);
     let columns = match kind.and_then(|k| k.scalar()) {
         Some(scalar) => vec![ColumnSchema::flat("element", scalar)],
         None => vec![ColumnSchema::flat("index", Scalar::U64), ColumnSchema::flat("tag", Scalar::U32)],
     };
-    TableSchema::residue(format!("{}#{column}", schema.name), columns)
+    TableSchema::residue(format!("{name}#column{column}"), columns)
 }
 
 /// Which of some alternative columns has the pages of a cluster.
@@ -153,11 +208,20 @@ struct Read {
     sealed: bool,
 }
 
+impl Read {
+    fn claim(self, page: &Page, compression: u32) -> Claim {
+        let Read { stored, content, sealed } = self;
+        let span = Span { position: page.position, stored: page.stored, content: content.len() as u64 };
+        Claim { span, sealed, compression, stored, content }
+    }
+}
+
 struct Work<'a> {
     source: &'a dyn Source,
     spans: &'a dyn Spans,
     schema: &'a Schema,
     layout: &'a Layout,
+    fans: Vec<u64>,
 }
 
 impl Work<'_> {
@@ -185,19 +249,21 @@ impl Work<'_> {
         Ok(Read { stored, content, sealed })
     }
 
-    /// Tells the driver of a page, and gives its flags for the record.
-    fn claim(&self, page: &Page, compression: u32, read: Read) -> Result<u8> {
-        let span = Span { position: page.position, stored: page.stored, content: read.content.len() as u64 };
-        let Read { stored, content, sealed } = read;
-        self.spans.claim(Claim { span, sealed, compression, stored, content })?;
-        Ok(if sealed { CLAIMED | SEALED } else { CLAIMED })
+    /// Tells the driver of pages, and gives the flags of those that it takes.
+    fn claim<K>(&self, claims: Vec<(K, Claim)>) -> Result<Vec<(K, u8)>> {
+        let (keys, claims): (Vec<K>, Vec<Claim>) = claims.into_iter().unzip();
+        let flags: Vec<u8> =
+            claims.iter().map(|c| if c.sealed { CLAIMED | SEALED } else { CLAIMED }).collect();
+        let taken = self.spans.claim(claims)?;
+        let all = keys.into_iter().zip(flags).zip(taken);
+        Ok(all.filter(|(_, taken)| *taken).map(|(known, _)| known).collect())
     }
 
     /// Lengths of the lists of a node, or `None` where its columns give none for so many items.
     fn lists(
         &self,
         cluster: &Cluster,
-        columns: &[u32],
+        (columns, fan): (&[u32], u64),
         items: usize,
         marks: &mut Marking,
     ) -> Result<Option<Vec<u32>>> {
@@ -218,17 +284,20 @@ impl Work<'_> {
         }
         let Some(lengths) = ends_to_lengths(&ends, before as usize) else { return Ok(None) };
         // every item of a list is an element of some column; more than that is damage
-        if lengths.iter().map(|&n| n as u64).sum::<u64>() > most_elements(cluster) {
+        let all = lengths.iter().map(|&n| n as u64).sum::<u64>();
+        if all.saturating_mul(fan.max(1)) > most_elements(cluster) {
             return Ok(None);
         }
         let mut at = 0;
+        let mut claims = Vec::new();
         for (i, (page, read)) in pages.pages.iter().zip(reads).enumerate() {
             let own = ends.slice(at..at + page.elements as usize);
             at += page.elements as usize;
             if marks.is_free(id, i) && cells_to_page(&column.kind, &own)? == read.content {
-                marks.set(id, i, self.claim(page, pages.compression, read)?);
+                claims.push((i, read.claim(page, pages.compression)));
             }
         }
+        self.claim(claims)?.into_iter().for_each(|(i, flags)| marks.set(id, i, flags));
         marks.missing(id, before);
         Ok(Some(lengths))
     }
@@ -279,6 +348,13 @@ impl Work<'_> {
                     feed.take(self, cells as usize)
                 })
                 .collect::<Result<Vec<_>>>()?;
+            let mut claims = Vec::new();
+            for (i, feed) in feeds.iter_mut().enumerate() {
+                claims.extend(feed.claims.drain(..).map(|(page, claim)| ((i, page), claim)));
+            }
+            for ((i, page), flags) in self.claim(claims)? {
+                feeds[i].flags[page] = flags;
+            }
             chunk.add(self.layout, &tree, &ranges, n, parts)?;
             walk.advance(ranges);
             left -= n;
@@ -318,7 +394,7 @@ impl Work<'_> {
                     Items { lengths: vec![*n; above], items }
                 }
                 Level::Lists(columns) => {
-                    let found = self.lists(cluster, columns, above, marks)?;
+                    let found = self.lists(cluster, (columns, self.fans[i]), above, marks)?;
                     let lengths = found.unwrap_or_else(|| vec![0; above]);
                     let items = lengths.iter().map(|&n| n as u64).sum::<u64>();
                     Items { lengths, items: items as usize }
@@ -341,6 +417,7 @@ impl Work<'_> {
             pages: Vec::new(),
             free: Vec::new(),
             flags: Vec::new(),
+            claims: Vec::new(),
             compression: 0,
         };
         let Some(id) = active(cluster, &leaf.alternatives) else { return Ok(feed) };
@@ -389,8 +466,10 @@ impl Work<'_> {
                 let content = switch_to_page(&index, &tag);
                 (vec![Cells::W8(index), Cells::W4(tag)], content)
             };
-            if content == read.content {
-                marks.set(id, i, self.claim(page, pages.compression, read)?);
+            if content == read.content
+                && let Some((i, flags)) = self.claim(vec![(i, read.claim(page, pages.compression))])?.pop()
+            {
+                marks.set(id, i, flags);
                 for (column, cells) in chunk.columns.iter_mut().zip(columns) {
                     chunk.bytes += (cells.len() * cells.width()) as u64;
                     column.values.append(&cells)?;
@@ -425,6 +504,8 @@ struct Feed {
     free: Vec<bool>,
     /// Flags of the pages that were read.
     flags: Vec<u8>,
+    /// Pages, by number, that the driver has not heard of yet.
+    claims: Vec<(usize, Claim)>,
     compression: u32,
 }
 
@@ -443,7 +524,6 @@ impl Feed {
             };
             let column = work.column(id)?;
             let elements = page.elements as usize;
-            let mut flags = 0;
             let cells = match work.read(column, &page) {
                 Err(_) => zeros(self.scalar, elements),
                 Ok(read) => {
@@ -454,12 +534,12 @@ impl Feed {
                     let back = narrow(cells.clone(), self.scalar, own);
                     let free = self.free.get(self.flags.len()).copied().unwrap_or(false);
                     if free && cells_to_page(&column.kind, &back)? == read.content {
-                        flags = work.claim(&page, self.compression, read)?;
+                        self.claims.push((self.flags.len(), read.claim(&page, self.compression)));
                     }
                     cells
                 }
             };
-            self.flags.push(flags);
+            self.flags.push(0);
             self.queue.push(cells)?;
         }
         Ok(self.queue.take(n))

@@ -239,6 +239,7 @@ impl<'a> Builder<'a> {
             meaning,
             depth: depth.saturating_sub(strings) as u8,
             inner: place.inner.clone(),
+            scale: None,
         };
         self.layout.columns.push(schema);
         let leaf = self.layout.leaves.len();

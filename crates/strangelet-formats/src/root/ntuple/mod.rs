@@ -1,14 +1,20 @@
 //! RNTuple: events in columns of pages, described by envelopes (format 1.0).
 //!
 //! The driver of ROOT files finds the anchor (the key of class `ROOT::RNTuple`), calls [`dissect`] with a
-//! way to inflate spans of the file, and keeps every byte that was not claimed. [`assemble`] makes the
-//! content of every claimed span again.
+//! way to inflate spans of the file, and keeps every byte that was not claimed: keys, pages that do not
+//! come back from their cells, and how each claimed span was compressed. [`assemble`] makes the content of
+//! every claimed span again, in any order; behind a sealed one the driver puts the xxh3 of its stored bytes.
+//!
+//! Tables, in this order: envelopes, clusters, columns, pages, fields and types (residue: what describes
+//! the ntuple), the visible table with a column for each leaf field, and one of residue for each column
+//! that fits no table (variants). Projected fields have no column of their own.
 
 mod anchor;
 mod assemble;
 mod cursor;
 mod dissect;
 mod header;
+pub mod join;
 mod kind;
 mod layout;
 mod lengths;
@@ -23,8 +29,8 @@ mod taken;
 mod tests;
 
 pub use anchor::{Anchor, Span};
-pub use assemble::{Piece, assemble};
-pub use dissect::{Claim, Spans, dissect};
+pub use assemble::{Claimed, Piece, assemble, claimed};
+pub use dissect::{Claim, Spans, check, dissect};
 pub use kind::{Element, Kind};
 pub use layout::{Layout, Leaf, Level, Node};
 pub use page::{cells_to_page, page_to_cells, page_to_switch, switch_to_page};

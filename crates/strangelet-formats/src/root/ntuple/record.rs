@@ -1,15 +1,14 @@
 //! What describes an ntuple, as tables of residue: its envelopes, taken to columns where that gives them back.
 
 use super::anchor::Span;
-use super::dissect::{Claim, Spans};
+use super::dissect::{Claim, Spans, read_envelope};
 use super::header::HeaderRows;
 use super::lists::{self, Marks, Memory, Rows, write_page_list};
 use super::pages::Cluster;
 use super::taken::Taken;
 use strangelet::column::{Cells, Column, ColumnSchema, Scalar};
 use strangelet::dissect::{Sink, TableId, Tables};
-use strangelet::error::{Result, corruption, unsupported};
-use strangelet::limits::MAX_STREAM_BYTES;
+use strangelet::error::{Result, corruption};
 use strangelet::source::Source;
 use strangelet::table::TableSchema;
 
@@ -59,18 +58,12 @@ impl Record {
         spans: &dyn Spans,
         taken: &mut Taken,
     ) -> Result<Vec<u8>> {
-        if span.content > MAX_STREAM_BYTES {
-            return Err(unsupported(format!("an envelope of {} bytes", span.content)));
-        }
-        let stored = source.range(span.position, span.stored)?;
-        let content = spans.inflate(&stored, span.content as usize)?;
-        if content.len() as u64 != span.content {
-            return Err(corruption("an envelope of another length than its link says"));
-        }
-        let free = taken.take(span.position, span.stored);
+        let (stored, content) = read_envelope(source, span, spans)?;
+        let mut free = taken.take(span.position, span.stored);
         if free {
             let content = content.clone();
-            spans.claim(Claim { span, sealed: false, compression: 0, stored, content })?;
+            let claim = Claim { span, sealed: false, compression: 0, stored, content };
+            free = spans.claim(vec![claim])?.first() == Some(&true);
         }
         self.spans.push(span);
         self.how.push(if free { CLAIMED } else { 0 });

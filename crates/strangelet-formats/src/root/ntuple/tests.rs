@@ -11,7 +11,10 @@ use strangelet::table::TableSchema;
 use xxhash_rust::xxh3::xxh3_64;
 
 #[derive(Default)]
-struct Held(Vec<(TableSchema, Vec<(u64, Vec<Column>)>)>);
+struct Held(Vec<(TableSchema, Vec<Chunk>)>);
+
+/// Events and columns.
+type Chunk = (u64, Vec<Column>);
 
 impl Sink for Held {
     fn table(&mut self, schema: TableSchema) -> Result<TableId> {
@@ -51,9 +54,10 @@ impl Spans for Plain {
     fn inflate(&self, stored: &[u8], _content: usize) -> Result<Vec<u8>> {
         Ok(stored.to_vec())
     }
-    fn claim(&self, claim: Claim) -> Result<()> {
-        self.0.lock().unwrap().push(claim);
-        Ok(())
+    fn claim(&self, claims: Vec<Claim>) -> Result<Vec<bool>> {
+        let taken = vec![true; claims.len()];
+        self.0.lock().unwrap().extend(claims);
+        Ok(taken)
     }
 }
 
@@ -162,7 +166,7 @@ fn written(fields: &[FieldOf], columns: &[ColumnOf], clusters: &[(u64, Vec<Pages
 fn round(made: (Vec<u8>, Anchor)) -> (TableSchema, Vec<Column>, usize) {
     let (file, anchor) = made;
     let (mut held, plain) = (Held::default(), Plain::default());
-    dissect(&file, &anchor, &plain, &mut held).unwrap();
+    dissect(&file, &anchor, "made", &plain, &mut held).unwrap();
     let mut claims = plain.0.into_inner().unwrap();
     let n = claims.len();
     assemble(&held, 0, &mut |piece: Piece| {
