@@ -132,7 +132,7 @@ pub fn scatter(dots: &[Dot]) -> String {
         dots.iter().map(|d| Label { x: px(d.x) - 5.0, y: py(d.y) - 6.0, width: 10.0 }).collect();
     let mut drawn = Vec::new();
     for dot in order {
-        let label = place(px(dot.x), py(dot.y), dot.name.chars().count() as f64 * 6.1, &taken);
+        let label = place(px(dot.x), py(dot.y), dot.name.chars().count() as f64 * 6.6, &taken);
         let (class, strong, r) = if dot.ours { ("ours", " strong", 7) } else { ("rival", "", 5) };
         let mut one = format!(
             "<g><title>{name}: ratio {:.3}, {:.1} MB/s</title><circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{r}\"/>",
