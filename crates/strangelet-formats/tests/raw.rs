@@ -79,6 +79,14 @@ fn noise_stays_bytes() {
 }
 
 #[test]
+fn compressed_bytes_come_back() {
+    let Some(bytes) = data("hepmc_lhe/events.eeH.hepmc3.zst") else { return };
+    for n in [1000, 100_000] {
+        assert_eq!(columns(&bytes[5..n]), "");
+    }
+}
+
+#[test]
 fn damage_does_no_harm() {
     if let Some(bytes) = data("boa/cms_jets_24xf32.bin") {
         survives_damage(&bytes[..5_000]);

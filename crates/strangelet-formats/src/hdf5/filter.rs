@@ -126,13 +126,16 @@ pub fn find(
     (bytes == stored).then_some(cooked)
 }
 
+/// Deflates the bytes that reach the filter.
+pub type Deflate<'a> = dyn FnMut(&mut Kitchen, &[u8]) -> Result<Vec<u8>> + 'a;
+
 /// The filters, from the first to the last.
 pub fn apply(
     kitchen: &mut Kitchen,
     filters: &[Filter],
     mask: u32,
     content: Vec<u8>,
-    deflate: &mut dyn FnMut(&mut Kitchen, &[u8]) -> Result<Vec<u8>>,
+    deflate: &mut Deflate,
 ) -> Result<Vec<u8>> {
     let mut bytes = content;
     for (i, filter) in filters.iter().enumerate() {

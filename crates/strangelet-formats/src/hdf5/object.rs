@@ -417,7 +417,7 @@ fn filters(body: &[u8]) -> Result<Vec<Filter>> {
     }
     let mut filters = Vec::new();
     for _ in 0..count {
-        let mut word = || Ok::<u64, strangelet::error::Error>(number(c.take(2)?)?);
+        let mut word = || number(c.take(2)?);
         let id = word()?;
         let name = if version == 1 || id >= 256 { word()? } else { 0 };
         let (_flags, values) = (word()?, word()?);
