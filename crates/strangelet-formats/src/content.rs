@@ -1,11 +1,11 @@
 //! The content of a file: what it holds once everything compressed inside is inflated.
 
-use crate::recipe::stream::{Wrapper, inflate_stream};
 use crate::recipe::{Kind, Kitchen};
 use crate::root::block;
-use std::io::{self, Write};
+use crate::wrap::Wrap;
+use strangelet::dissect::FileFormat;
 use strangelet::error::Result;
-use strangelet::source::{Source, SourceReader, Spool, Target};
+use strangelet::source::{Source, Spool};
 
 /// Bytes searched at once.
 const WINDOW: u64 = 1 << 16;
@@ -25,12 +25,9 @@ pub fn content(source: &dyn Source) -> Result<Option<Spool>> {
     let mut unwrapped: Option<Spool> = None;
     for _ in 0..MOST_WRAPPERS {
         let now: &dyn Source = unwrapped.as_ref().map_or(source, |s| s);
-        let Some(wrapper) = Wrapper::probe(&now.range(0, now.len().min(64))?) else { break };
-        let mut inner = Append(Spool::new(u64::MAX));
-        if inflate_stream(wrapper, &mut SourceReader::new(now), &mut inner).is_err() {
-            break;
-        }
-        unwrapped = Some(inner.0);
+        let Some(wrap) = [Wrap::Gz, Wrap::Xz, Wrap::Zst].into_iter().find(|w| w.probe(now)) else { break };
+        let Ok(inner) = wrap.inflated(now) else { break };
+        unwrapped = Some(inner);
     }
     let now: &dyn Source = unwrapped.as_ref().map_or(source, |s| s);
     let start = now.range(0, now.len().min(4))?;
@@ -134,20 +131,6 @@ fn zip64(mut extra: &[u8]) -> Option<(u64, u64)> {
         extra = rest.get(len as usize..)?;
     }
     None
-}
-
-struct Append(Spool);
-
-impl Write for Append {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let end = self.0.len();
-        let written = self.0.write_at(end, buf);
-        written.map_err(|e| io::Error::other(e.to_string()))?;
-        Ok(buf.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -155,6 +155,27 @@ impl Wrap {
         cx.formats.iter().copied().filter(|f| f.id() != self.id()).collect()
     }
 
+    /// What the streams of a file hold, one behind the other.
+    pub fn inflated(&self, source: &dyn Source) -> Result<Spool> {
+        let mut content = Spool::new(u64::MAX);
+        let mut pos = 0;
+        while self.probe(&Part { source, from: pos, len: source.len() - pos }) {
+            let end = self.inflate(source, pos + self.head(source, pos)?, &mut content)?;
+            let tail = if matches!(self, Wrap::Gz) { 8 } else { 0 };
+            pos = end.saturating_add(tail).min(source.len());
+        }
+        Ok(content)
+    }
+
+    /// Inflates the stream at a place; the place behind its end.
+    fn inflate(&self, source: &dyn Source, start: u64, content: &mut Spool) -> Result<u64> {
+        match self {
+            Wrap::Gz => stream::inflate_deflate(source, start, content),
+            Wrap::Xz => stream::inflate_xz(source, start, content),
+            Wrap::Zst => stream::inflate_zstd(source, start, content),
+        }
+    }
+
     /// The streams of a file with their settings; their contents, one behind the other, go to `content`.
     fn members(&self, cx: &Context, source: &dyn Source, content: &mut Spool) -> Result<Vec<Member>> {
         let mut members: Vec<Member> = Vec::new();
@@ -177,11 +198,7 @@ impl Wrap {
             }
             let start = pos + self.head(source, pos)?;
             let from = content.len();
-            let end = match self {
-                Wrap::Gz => stream::inflate_deflate(source, start, content)?,
-                Wrap::Xz => stream::inflate_xz(source, start, content)?,
-                Wrap::Zst => stream::inflate_zstd(source, start, content)?,
-            };
+            let end = self.inflate(source, start, content)?;
             let part = Part { source: content, from, len: content.len() - from };
             let mut settings = self.settings(source, start, &part, cx.level)?;
             // The streams of a file mostly have the same settings.

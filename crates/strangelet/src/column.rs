@@ -286,12 +286,26 @@ pub struct ColumnSchema {
 impl ColumnSchema {
     /// A flat column of numbers.
     pub fn flat(name: impl Into<String>, scalar: Scalar) -> Self {
-        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth: 0, inner: Vec::new(), scale: None }
+        ColumnSchema {
+            name: name.into(),
+            scalar,
+            meaning: Meaning::Number,
+            depth: 0,
+            inner: Vec::new(),
+            scale: None,
+        }
     }
 
     /// A column of numbers with `depth` jagged levels.
     pub fn jagged(name: impl Into<String>, scalar: Scalar, depth: u8) -> Self {
-        ColumnSchema { name: name.into(), scalar, meaning: Meaning::Number, depth, inner: Vec::new(), scale: None }
+        ColumnSchema {
+            name: name.into(),
+            scalar,
+            meaning: Meaning::Number,
+            depth,
+            inner: Vec::new(),
+            scale: None,
+        }
     }
 
     /// A flat column of byte strings.
@@ -340,7 +354,8 @@ impl ColumnSchema {
         let shift = 64 - 8 * self.scalar.width() as u32;
         let value = |i: usize| {
             let bits = column.values.get(i).unwrap_or(0);
-            let n = if self.scalar.is_signed() { ((bits << shift) as i64 >> shift) as f64 } else { bits as f64 };
+            let n =
+                if self.scalar.is_signed() { ((bits << shift) as i64 >> shift) as f64 } else { bits as f64 };
             (n * factor + low).to_bits()
         };
         let values = Cells::W8((0..column.values.len()).map(value).collect());

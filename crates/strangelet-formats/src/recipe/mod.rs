@@ -19,7 +19,6 @@
 mod deflate;
 mod lz4;
 mod lzma;
-pub mod stream;
 mod zstd;
 
 use strangelet::error::{Result, corruption, usage};

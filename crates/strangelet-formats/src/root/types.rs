@@ -1,10 +1,10 @@
 //! What C++ types and members of classes are in a basket, as sketches of forms.
 
 use super::build::MAX_NODES;
-use strangelet::column::Scale;
 use super::form::Node;
 use super::streamer::{Element, Info, Infos, kind};
 use strangelet::column::Scalar;
+use strangelet::column::Scale;
 use strangelet::error::{Result, unsupported};
 
 pub(super) fn cells(scalar: Scalar, n: u32) -> Node {

@@ -42,7 +42,8 @@ pub enum Phase {
 ///
 /// `formats` are tried in order among those that recognise the file; the last must accept anything.
 /// A kind that fails, or whose container does not give the very same bytes, leaves no trace but
-/// its line in [`Report::refused`].
+/// its line in [`Report::refused`]. Where a kind makes the file larger, the next ones are tried too, and the
+/// smallest container is kept.
 pub fn compress(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
@@ -63,25 +64,42 @@ pub fn compress_watched(
     watch(Phase::Reading);
     let original = checksum(source)?;
     let mut refused = Vec::new();
+    let mut best: Option<(Spool, &'static str)> = None;
     for format in formats.iter().filter(|f| f.probe(source)) {
-        let proofs = Proofs::default();
-        let cx = Context { formats, proofs: &proofs, level };
-        watch(Phase::Compressing);
-        let attempt = write(source, *format, &cx, original, new_spool()?).and_then(|spool| {
+        let spool = new_spool()?;
+        let attempt = || -> Result<Spool> {
+            let proofs = Proofs::default();
+            let cx = Context { formats, proofs: &proofs, level };
+            watch(Phase::Compressing);
+            let spool = write(source, *format, &cx, original, spool)?;
             watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
-        });
+        };
+        // A fault of ours in one kind must not keep the file from being stored as another.
+        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
+            .unwrap_or_else(|_| Err(corruption("it failed on this file (a fault of the program: please report it)")));
         match attempt {
             Ok(spool) => {
-                let compressed = spool.len();
-                return Ok((spool, Report { original, compressed, format: format.name(), refused }));
+                let smaller = best.as_ref().is_none_or(|(b, _)| spool.len() < b.len());
+                let gains = spool.len() < original.len;
+                best = if smaller { Some((spool, format.name())) } else { best };
+                if gains {
+                    break;
+                }
+                // Larger than the file itself: the plainer kinds may do better.
             }
             Err(e) if e.kind() == crate::error::Kind::Io => return Err(e),
             Err(e) => refused.push(format!("{}: {e}", format.name())),
         }
     }
-    Err(unsupported(format!("no kind of file takes it ({})", refused.join("; "))))
+    match best {
+        Some((spool, format)) => {
+            let compressed = spool.len();
+            Ok((spool, Report { original, compressed, format, refused }))
+        }
+        None => Err(unsupported(format!("no kind of file takes it ({})", refused.join("; ")))),
+    }
 }
 
 fn write(

@@ -136,7 +136,9 @@ impl Index {
         }
         let columns = || self.tables.iter().flat_map(|t| &t.columns);
         columns().for_each(|c| put_string(&mut out, &c.name));
-        out.extend(columns().map(|c| c.scalar as u8 | (c.meaning as u8) << 4 | (c.scale.is_some() as u8) << 7));
+        out.extend(
+            columns().map(|c| c.scalar as u8 | (c.meaning as u8) << 4 | (c.scale.is_some() as u8) << 7),
+        );
         out.extend(columns().map(|c| c.depth));
         for c in columns() {
             put(&mut out, c.inner.len() as u64);
