@@ -75,6 +75,11 @@ impl<S: Source> Archive<S> {
         &self.reader
     }
 
+    /// The bytes below.
+    pub fn read_source(&self) -> &S {
+        self.reader.source()
+    }
+
     /// The number of a table by name.
     pub fn find(&self, table: &str) -> Result<TableId> {
         let found = self.index().tables.iter().position(|t| t.name == table && !t.residue);

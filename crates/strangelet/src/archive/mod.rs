@@ -77,8 +77,9 @@ pub fn compress_watched(
             Ok(spool)
         };
         // A fault of ours in one kind must not keep the file from being stored as another.
-        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
-            .unwrap_or_else(|_| Err(corruption("it failed on this file (a fault of the program: please report it)")));
+        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).unwrap_or_else(|_| {
+            Err(corruption("it failed on this file (a fault of the program: please report it)"))
+        });
         match attempt {
             Ok(spool) => {
                 let smaller = best.as_ref().is_none_or(|(b, _)| spool.len() < b.len());

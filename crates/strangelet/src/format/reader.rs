@@ -67,6 +67,11 @@ impl<S: Source> Reader<S> {
         &self.index
     }
 
+    /// The bytes of the container.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
     /// Bytes of the container that are no payload: header, index, tail.
     pub fn overhead(&self) -> u64 {
         MAGIC.len() as u64 + self.index_len + TAIL

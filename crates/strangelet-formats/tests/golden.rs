@@ -1,0 +1,54 @@
+//! From old files: containers written by earlier builds are read for ever.
+//!
+//! `golden/v1` holds one container a tiny file of `files` and level. A missing one is written, for the current
+//! version only; one that exists is never changed, whatever the encoder does today.
+
+use std::path::Path;
+use strangelet::archive::{self, Archive};
+use strangelet::codec::Level;
+use strangelet::format::MAGIC;
+use strangelet::source::{Source, Spool};
+use strangelet_formats::ALL;
+
+#[test]
+fn old_containers_give_their_originals() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let current = format!("v{}", MAGIC[7]);
+    let mut read = 0;
+    let mut originals: Vec<_> =
+        std::fs::read_dir(tests.join("files")).unwrap().map(|e| e.unwrap().path()).collect();
+    originals.retain(|p| p.extension().is_some_and(|e| e != "py"));
+    originals.sort();
+    for original in &originals {
+        let bytes = std::fs::read(original).unwrap();
+        let name = original.file_name().unwrap().to_string_lossy();
+        for (level, level_name) in Level::ALL {
+            let golden = tests.join("golden").join(&current).join(format!("{name}.{level_name}.sgl"));
+            if golden.exists() {
+                continue;
+            }
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "{} is missing: run the tests and commit it",
+                golden.display()
+            );
+            let (container, _) =
+                archive::compress(&bytes, ALL, level, &mut || Ok(Spool::new(u64::MAX))).unwrap();
+            std::fs::create_dir_all(golden.parent().unwrap()).unwrap();
+            std::fs::write(golden, container.range(0, container.len()).unwrap()).unwrap();
+        }
+        for version in std::fs::read_dir(tests.join("golden")).unwrap() {
+            for (_, level_name) in Level::ALL {
+                let golden = version.as_ref().unwrap().path().join(format!("{name}.{level_name}.sgl"));
+                let Ok(container) = std::fs::read(&golden) else { continue };
+                let archive = Archive::open(container).unwrap();
+                let mut out = Spool::new(bytes.len() as u64);
+                archive::decompress(&archive, ALL, &mut out)
+                    .unwrap_or_else(|e| panic!("{}: {e}", golden.display()));
+                assert_eq!(out.range(0, out.len()).unwrap(), bytes, "{}", golden.display());
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 3 * originals.len(), "only {read} containers were read");
+}
