@@ -137,6 +137,7 @@ fn zip64(mut extra: &[u8]) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
     use flate2::{Compression, write::DeflateEncoder, write::GzEncoder, write::ZlibEncoder};
+    use std::io::Write;
 
     fn bytes_of(source: &dyn Source) -> Option<Vec<u8>> {
         content(source).unwrap().map(|s| s.range(0, s.len()).unwrap())

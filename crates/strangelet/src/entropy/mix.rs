@@ -2,19 +2,19 @@
 //!
 //! # Counter
 //! 32 bits: probability of a one in the upper 22, number of bits seen in the lower 10 (stops at a
-//! limit). After a bit the probability moves by (target - p) x rate[n], rate[n] = 65536 / (n + 1.5), so that
+//! limit). After a bit the probability moves by (target - p) x rate\[n\], rate\[n\] = 65536 / (n + 1.5), so that
 //! a fresh counter learns at once and an old one slowly.
 //!
 //! # Mixing
 //! Probabilities become logits (`stretch`, 8 fractional bits, -2047..2047), are added up with weights
 //! (16 fractional bits), and go back (`squash`). The weights follow the error.
 //!
-//! In detail: logit = STRETCH[p >> 4] of a counter's upper 16 bits; sum of logit x weight, >> 16 (towards minus
+//! In detail: logit = STRETCH\[p >> 4\] of a counter's upper 16 bits; sum of logit x weight, >> 16 (towards minus
 //! infinity), clamped to +-2047, into SQUASH. Weights start at 137625 / (K + 2), rounded down. With error = (bit << 16) - p, each
 //! weight grows by ((logit x (error >> 2) >> 10) x rate) >> 6 (32 bits, towards minus infinity) and stays within +-2^20.
-//! SQUASH[d], d >= 0, is e x 65536 / (e + 2^50), rounded down, at most 65519, where e is 2^50 multiplied d times by
-//! 1130306554484062 / 2^50 (rounded down each time); SQUASH[-d] = 65536 - SQUASH[d]. STRETCH[i] is the least d >= -2048 with
-//! SQUASH[d] >= 16 i + 8 (at most 2047), where SQUASH[-2048] = SQUASH[-2047].
+//! SQUASH\[d\], d >= 0, is e x 65536 / (e + 2^50), rounded down, at most 65519, where e is 2^50 multiplied d times by
+//! 1130306554484062 / 2^50 (rounded down each time); SQUASH\[-d\] = 65536 - SQUASH\[d\]. STRETCH\[i\] is the least d >= -2048 with
+//! SQUASH\[d\] >= 16 i + 8 (at most 2047), where SQUASH\[-2048\] = SQUASH\[-2047\].
 //!
 //! Everything is integer arithmetic; the tables are computed by integers at build time.
 
