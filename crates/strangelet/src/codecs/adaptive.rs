@@ -409,7 +409,7 @@ impl Repeats {
                 }
                 let (n, base) = cut.base(node as u64 & 63);
                 let low = bits.raw((far as u64).wrapping_sub(base) & ((1 << n) - 1), n);
-                result = (base + low) as u32 + 1;
+                result = (base.wrapping_add(low) as u32).wrapping_add(1);
                 self.last = result;
             }
         }
