@@ -6,7 +6,8 @@ use crate::error::Result;
 /// How much time the writer may take for smaller payloads. Any reader reads all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Quick both ways.
+    /// Quick both ways. What would cost an encoder far slower than all the rest to be proved stays as it
+    /// is: the trees of a ROOT file compressed with LZMA are no tables at this level.
     Fast,
     /// The usual: strong models that are cheap to run.
     Balanced,

@@ -199,9 +199,9 @@ impl Cells {
     pub fn range_le_bytes(&self, range: std::ops::Range<usize>, out: &mut Vec<u8>) {
         match self {
             Cells::W1(v) => out.extend_from_slice(&v[range]),
-            Cells::W2(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes())),
-            Cells::W4(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes())),
-            Cells::W8(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes())),
+            Cells::W2(v) => extend_chunks(&v[range], out, u16::to_le_bytes),
+            Cells::W4(v) => extend_chunks(&v[range], out, u32::to_le_bytes),
+            Cells::W8(v) => extend_chunks(&v[range], out, u64::to_le_bytes),
         }
     }
 
@@ -209,9 +209,9 @@ impl Cells {
     pub fn range_be_bytes(&self, range: std::ops::Range<usize>, out: &mut Vec<u8>) {
         match self {
             Cells::W1(v) => out.extend_from_slice(&v[range]),
-            Cells::W2(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_be_bytes())),
-            Cells::W4(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_be_bytes())),
-            Cells::W8(v) => v[range].iter().for_each(|x| out.extend_from_slice(&x.to_be_bytes())),
+            Cells::W2(v) => extend_chunks(&v[range], out, u16::to_be_bytes),
+            Cells::W4(v) => extend_chunks(&v[range], out, u32::to_be_bytes),
+            Cells::W8(v) => extend_chunks(&v[range], out, u64::to_be_bytes),
         }
     }
 
@@ -235,6 +235,19 @@ impl Cells {
             Cells::W4(v) => Cells::W4(v[range].to_vec()),
             Cells::W8(v) => Cells::W8(v[range].to_vec()),
         }
+    }
+}
+
+/// Appends the bytes of each cell.
+#[inline(always)]
+fn extend_chunks<T: Copy, const W: usize>(cells: &[T], out: &mut Vec<u8>, bytes: impl Fn(T) -> [u8; W]) {
+    if let [x] = cells {
+        return out.extend_from_slice(&bytes(*x));
+    }
+    let at = out.len();
+    out.resize(at + cells.len() * W, 0);
+    for (to, &x) in out[at..].as_chunks_mut::<W>().0.iter_mut().zip(cells) {
+        *to = bytes(x);
     }
 }
 

@@ -6,13 +6,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, FlushCompress, Status};
 use preflate_rs::{PreflateConfig, preflate_whole_deflate_stream, recreate_whole_deflate_stream};
 use strangelet::error::{Result, corruption};
 use strangelet::limits;
+use zlib_rs::{Inflate, InflateFlush};
 
 use super::{Effort, MAX_CONTENT, Recipe, exact};
 
+/// Room for content that is made before the block has shown to hold as much.
+const FIRST: usize = 1 << 22;
 /// Output compared at a time: a wrong level shows within the first few hundred bytes.
 const STRIDE: usize = 1 << 12;
 /// Corrections may take at most this share (a divisor) of the block.
@@ -21,36 +24,38 @@ const WORTH: usize = 3;
 /// States of zlib, kept from block to block.
 #[derive(Default)]
 pub(super) struct Deflate {
-    encoders: Vec<(bool, u8, u8, Compress)>,
-    decoders: [Option<Decompress>; 2],
+    encoders: Vec<(u8, u8, Compress)>,
+    decoders: [Option<Inflate>; 2],
     scratch: Vec<u8>,
 }
 
 impl Deflate {
     pub fn inflate(&mut self, wrapped: bool, block: &[u8], content_len: usize) -> Result<Vec<u8>> {
-        let decoder = self.decoders[usize::from(wrapped)].get_or_insert_with(|| Decompress::new(wrapped));
+        let decoder = self.decoders[usize::from(wrapped)].get_or_insert_with(|| Inflate::new(wrapped, 15));
         decoder.reset(wrapped);
-        let mut content: Vec<u8> = limits::reserve(content_len);
+        // One byte more than claimed, so that an overlong block shows itself.
+        let mut content = vec![0; content_len.saturating_add(1).min(FIRST)];
         loop {
             let read = block.get(decoder.total_in() as usize..).unwrap_or_default();
-            let before = (decoder.total_in(), content.len());
+            let before = (decoder.total_in(), decoder.total_out());
+            let room = content.get_mut(decoder.total_out() as usize..).unwrap_or_default();
             let status = decoder
-                .decompress_vec(read, &mut content, FlushDecompress::None)
-                .map_err(|e| corruption(format!("deflate block: {e}")))?;
+                .decompress(read, room, InflateFlush::NoFlush)
+                .map_err(|e| corruption(format!("deflate block: {}", e.as_str())))?;
+            let made = decoder.total_out() as usize;
             match status {
-                Status::StreamEnd if decoder.total_in() == block.len() as u64 => {
+                zlib_rs::Status::StreamEnd if decoder.total_in() == block.len() as u64 => {
+                    content.truncate(made);
                     return exact(content, content_len);
                 }
-                Status::StreamEnd => return Err(corruption("deflate block: bytes behind its end")),
-                _ if content.len() > content_len => {
-                    return Err(corruption("deflate block: longer than said"));
+                zlib_rs::Status::StreamEnd => {
+                    return Err(corruption("deflate block: bytes behind its end"));
                 }
-                _ if content.len() == content.capacity() => {
-                    // One byte more than claimed, so that an overlong block shows itself.
-                    let most = (content_len + 1).saturating_sub(content.len()).max(1);
-                    content.reserve(most.min(content.len().max(1 << 12)));
+                _ if made > content_len => return Err(corruption("deflate block: longer than said")),
+                _ if made == content.len() => {
+                    content.resize((made * 2).min(content_len.saturating_add(1)), 0);
                 }
-                _ if before == (decoder.total_in(), content.len()) => {
+                _ if before == (decoder.total_in(), decoder.total_out()) => {
                     return Err(corruption("deflate block: cut short"));
                 }
                 _ => {}
@@ -85,8 +90,9 @@ impl Deflate {
             _ => None,
         };
         let foreign = matches!(hint, Some(Recipe::Tokens { .. }));
-        // A file of a foreign deflate: stock zlib gets its chance again where blocks are short.
-        if stock && !(foreign && effort == Effort::Fast) {
+        // In a file of a foreign deflate few blocks, picked by their last byte, are tried with stock zlib.
+        let skip = foreign && (effort == Effort::Fast || block.last().is_some_and(|b| b & 15 != 0));
+        if stock && !skip {
             let order = hinted.into_iter().filter(|l| levels.contains(l));
             let order = order.chain(levels.iter().copied().filter(|&l| Some(l) != hinted));
             for level in order {
@@ -99,14 +105,20 @@ impl Deflate {
     }
 
     pub fn apply(&mut self, wrapped: bool, level: u8, window: u8, content: &[u8]) -> Result<Vec<u8>> {
-        let encoder = self.encoder(wrapped, level, window);
+        let encoder = self.encoder(level, window);
         let mut out = limits::reserve(content.len() / 3 + 64);
+        if wrapped {
+            out.extend(header_of(level, window));
+        }
         loop {
             let read = content.get(encoder.total_in() as usize..).unwrap_or_default();
             let status = encoder
                 .compress_vec(read, &mut out, FlushCompress::Finish)
                 .map_err(|e| corruption(format!("deflate: {e}")))?;
             if status == Status::StreamEnd {
+                if wrapped {
+                    out.extend(adler32(content).to_be_bytes());
+                }
                 return Ok(out);
             }
             out.reserve(out.len().max(STRIDE));
@@ -116,10 +128,18 @@ impl Deflate {
     /// Whether zlib at this level makes `block` out of `content`; gives up at the first piece
     /// that differs.
     fn makes(&mut self, wrapped: bool, level: u8, window: u8, block: &[u8], content: &[u8]) -> bool {
+        let mut rest = block;
+        if wrapped {
+            let Some((header, stream)) = block.split_first_chunk::<2>() else { return false };
+            let Some((stream, sum)) = stream.split_last_chunk::<4>() else { return false };
+            if *header != header_of(level, window) || u32::from_be_bytes(*sum) != adler32(content) {
+                return false;
+            }
+            rest = stream;
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(STRIDE, 0);
-        let encoder = self.encoder(wrapped, level, window);
-        let mut rest = block;
+        let encoder = self.encoder(level, window);
         let same = loop {
             let read = content.get(encoder.total_in() as usize..).unwrap_or_default();
             let before = encoder.total_out();
@@ -139,20 +159,33 @@ impl Deflate {
         same
     }
 
-    fn encoder(&mut self, wrapped: bool, level: u8, window: u8) -> &mut Compress {
-        let at = match self.encoders.iter().position(|e| (e.0, e.1, e.2) == (wrapped, level, window)) {
+    /// An encoder without header and sum: the caller knows both, and has a faster sum than zlib.
+    fn encoder(&mut self, level: u8, window: u8) -> &mut Compress {
+        let at = match self.encoders.iter().position(|e| (e.0, e.1) == (level, window)) {
             Some(at) => at,
             None => {
                 let level_ = Compression::new(level.into());
-                let new = Compress::new_with_window_bits(level_, wrapped, window.clamp(9, 15));
-                self.encoders.push((wrapped, level, window, new));
+                let new = Compress::new_with_window_bits(level_, false, window.clamp(9, 15));
+                self.encoders.push((level, window, new));
                 self.encoders.len() - 1
             }
         };
-        let encoder = &mut self.encoders[at].3;
+        let encoder = &mut self.encoders[at].2;
         encoder.reset();
         encoder
     }
+}
+
+/// The header that zlib writes (RFC 1950): window, class of the level, and what makes it a multiple of 31.
+fn header_of(level: u8, window: u8) -> [u8; 2] {
+    let class = match level {
+        0 | 1 => 0u16,
+        2..=5 => 1,
+        6 => 2,
+        _ => 3,
+    };
+    let header = (8 | (u16::from(window.clamp(9, 15)) - 8) << 4) << 8 | class << 6;
+    (header + (31 - header % 31)).to_be_bytes()
 }
 
 /// The recipe of a foreign deflate.
@@ -199,16 +232,5 @@ pub(super) fn recreate(header: Option<[u8; 2]>, corrections: &[u8], content: &[u
 
 /// The checksum of zlib.
 fn adler32(bytes: &[u8]) -> u32 {
-    const MODULUS: u32 = 65521;
-    let (mut a, mut b) = (1u32, 0u32);
-    // 5552 bytes are the most for which `b` cannot overflow.
-    for piece in bytes.chunks(5552) {
-        for &x in piece {
-            a += u32::from(x);
-            b += a;
-        }
-        a %= MODULUS;
-        b %= MODULUS;
-    }
-    b << 16 | a
+    simd_adler32::adler32(&bytes)
 }

@@ -98,8 +98,10 @@ pub(super) struct Zstd {
     pub(super) misses: u32,
 }
 
-/// After so many blocks without a recipe, the long search is made for one block in as many.
-const PATIENCE: u32 = 8;
+/// After so many blocks without a recipe, the long search is made only now and then.
+const PATIENCE: u32 = 3;
+/// The long search is then made for one block without recipe in so many.
+const AGAIN: u32 = 32;
 
 impl Zstd {
     pub fn inflate(&mut self, block: &[u8], content_len: usize) -> Result<Vec<u8>> {
@@ -131,9 +133,9 @@ impl Zstd {
         if descriptor & 0xe0 == 0 {
             switches |= Frame::NO_LENGTH;
         }
-        let tired = self.misses >= PATIENCE && !self.misses.is_multiple_of(PATIENCE);
+        let tired = self.misses >= PATIENCE && !self.misses.is_multiple_of(AGAIN);
         let levels: &[i8] = match effort {
-            _ if tired && hint.is_some() => &[10, 2, 3],
+            _ if tired => &[10, 2, 3],
             Effort::Fast => &[10, 2, 3],
             Effort::Balanced => {
                 &[10, 3, 2, 4, 6, 8, 12, 14, 16, 18, 1, 5, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, -1, -3, -5]

@@ -107,6 +107,16 @@ impl Take<'_> {
         self.source.range(r.pos + head, r.len - head)
     }
 
+    /// Whether a record is kept as it stands: LZMA, where time matters most. The proof of a recipe is
+    /// a run of its encoder, which would take most of the time of the whole file.
+    pub(super) fn verbatim(&self, i: usize) -> bool {
+        let Some(r) = self.records.get(i).filter(|_| self.effort == Effort::Fast) else { return false };
+        let Some(key) = r.key() else { return false };
+        let (head, objlen) = (key.keylen as u64, key.objlen as u64);
+        r.len.checked_sub(head).is_some_and(|n| n > 2 && n != objlen)
+            && self.source.range(r.pos + head, 2).is_ok_and(|tag| tag == b"XZ")
+    }
+
     /// The inflated content of a record, where it inflates.
     pub(super) fn content(&mut self, i: usize) -> Result<Option<Vec<u8>>> {
         let Some(r) = self.records.get(i) else { return Ok(None) };
@@ -275,6 +285,7 @@ impl Take<'_> {
             return self.spans.push(sink, &[kind::BASKET, r.len, 0, 0, 0, 0]);
         }
         if let Some(key) = r.key()
+            && !self.verbatim(i)
             && let Some(content) = self.content(i)?
         {
             let payload = self.payload(i)?;

@@ -56,6 +56,9 @@ impl Take<'_> {
         paths: &HashMap<u64, String>,
     ) -> Result<()> {
         let Some(key) = self.records.get(record).and_then(Record::key).cloned() else { return Ok(()) };
+        if self.verbatim(record) {
+            return Ok(());
+        }
         let Some(content) = self.content(record)? else { return Ok(()) };
         let parsed = Tree::parse(&self.infos, &text(&key.class), &content, key.keylen as usize);
         let Ok(mut tree) = parsed else { return Ok(()) };
@@ -107,7 +110,7 @@ impl Take<'_> {
                 None => {
                     let i = self
                         .at(*branch.basket_seek.get(number)?)
-                        .filter(|&i| self.taken.get(i) == Some(&false))?;
+                        .filter(|&i| self.taken.get(i) == Some(&false) && !self.verbatim(i))?;
                     let Some(Record { kind: Kind::Basket(key, head), len, .. }) = self.records.get(i) else {
                         return None;
                     };

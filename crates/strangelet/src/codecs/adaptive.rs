@@ -480,7 +480,7 @@ struct Best {
 fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     let (plans, framed) = rank_plans::<W>(stream);
     let count = stream.cells.len();
-    let most = if count <= 6144 { 6144 } else { (count / 16).clamp(4096, 16384) };
+    let most = if count <= 2048 { 2048 } else { (count / 16).clamp(2048, 8192) };
     let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
     let mut best: Option<Best> = None;
     let attempt = |mut settings: Settings, keys: usize, best: &mut Option<Best>| -> Result<()> {
@@ -496,7 +496,7 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
         }
         Ok(())
     };
-    for c in plans.iter().take(3) {
+    for c in plans.iter().take(2) {
         if c.cost <= plans[0].cost + plans[0].cost / 32 {
             let live = framed[c.keys].iter().fold(0, |a, k| a | k.wide());
             let scale = (64 - live.leading_zeros()).saturating_sub(6);

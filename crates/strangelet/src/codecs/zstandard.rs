@@ -18,6 +18,13 @@
 use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning};
 use crate::error::{Result, corruption};
+use std::cell::RefCell;
+
+thread_local! {
+    /// States are kept from stream to stream: the tables of an encoder are larger than most streams.
+    static ENCODER: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) };
+    static DECODER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Byte planes through zstd.
 pub struct Zstandard;
@@ -38,7 +45,14 @@ impl Codec for Zstandard {
             (Level::Balanced, _) => 9,
             (Level::Max, _) => 19,
         };
-        out.extend(zstd::bulk::compress(&planes(bytes, stream.cells.width()), strength)?);
+        let bytes = planes(bytes, stream.cells.width());
+        out.extend(ENCODER.with_borrow_mut(|kept| {
+            let encoder = match kept {
+                Some((level, encoder)) if *level == strength => encoder,
+                _ => &mut kept.insert((strength, zstd::bulk::Compressor::new(strength)?)).1,
+            };
+            encoder.compress(&bytes)
+        })?);
         Ok(true)
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -48,7 +62,15 @@ impl Codec for Zstandard {
         if claimed != Some(len as u64) {
             return Err(corruption("zstd: the frame has another size"));
         }
-        let bytes = zstd::bulk::decompress(payload, len).map_err(|e| corruption(format!("zstd: {e}")))?;
+        let bytes = DECODER
+            .with_borrow_mut(|kept| {
+                let decoder = match kept {
+                    Some(decoder) => decoder,
+                    None => kept.insert(zstd::bulk::Decompressor::new()?),
+                };
+                decoder.decompress(payload, len)
+            })
+            .map_err(|e| corruption(format!("zstd: {e}")))?;
         Cells::from_le_bytes(shape.scalar, &unplanes(bytes, width))
     }
 }
