@@ -14,6 +14,9 @@ use crate::source::{Compare, Source, SourceReader, Spool, Target};
 use std::io::{BufWriter, Read, Write};
 use xxhash_rust::xxh3::Xxh3;
 
+/// Bytes that a container may have more than its file for the sake of readable columns.
+const COLUMNS_WORTH: u64 = 1024;
+
 /// What became of a file.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -42,7 +45,7 @@ pub enum Phase {
 ///
 /// `formats` are tried in order among those that recognise the file; the last must accept anything.
 /// A kind that fails, or whose container does not give the very same bytes, leaves no trace but
-/// its line in [`Report::refused`]. Where a kind makes the file larger, the next ones are tried too, and the
+/// its line in [`Report::refused`]. Where a kind makes the file clearly larger, the next ones are tried too, and the
 /// smallest container is kept.
 pub fn compress(
     source: &dyn Source,
@@ -83,12 +86,12 @@ pub fn compress_watched(
         match attempt {
             Ok(spool) => {
                 let smaller = best.as_ref().is_none_or(|(b, _)| spool.len() < b.len());
-                let gains = spool.len() < original.len;
+                let gains = spool.len() < original.len.saturating_add(COLUMNS_WORTH);
                 best = if smaller { Some((spool, format.name())) } else { best };
                 if gains {
                     break;
                 }
-                // Larger than the file itself: the plainer kinds may do better.
+                // Clearly larger than the file itself: the plainer kinds may do better.
             }
             Err(e) if e.kind() == crate::error::Kind::Io => return Err(e),
             Err(e) => refused.push(format!("{}: {e}", format.name())),
