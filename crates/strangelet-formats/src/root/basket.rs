@@ -55,6 +55,25 @@ pub fn starts(b: &Basket) -> Vec<usize> {
     if grows && out.first() == Some(&0) { out } else { Vec::new() }
 }
 
+/// The first entries of a basket, about so many bytes, as a basket of its own: its content, border and
+/// entries. None where the basket is not much longer, or does not show where entries end.
+pub fn head(b: &Basket, bytes: usize) -> Option<(Vec<u8>, usize, usize)> {
+    if b.border < bytes.saturating_mul(2) || b.entries < 2 {
+        return None;
+    }
+    let starts = starts(b);
+    if starts.is_empty() {
+        let size = Some(b.border / b.entries).filter(|size| size * b.entries == b.border)?;
+        let entries = bytes.checked_div(size)?.clamp(1, b.entries);
+        return Some((b.content.get(..entries * size)?.to_vec(), entries * size, entries));
+    }
+    let entries = starts.partition_point(|&s| s <= bytes).saturating_sub(1).clamp(1, b.entries);
+    let (starts, border) = (starts.get(..entries)?, *starts.get(entries)?);
+    let mut content = b.content.get(..border)?.to_vec();
+    write_tail(&Tail::Offsets(0), starts, b.keylen, &mut content);
+    Some((content, border, entries))
+}
+
 fn offsets(starts: &[usize], keylen: usize, out: &mut Vec<u8>) {
     for s in starts {
         out.extend_from_slice(&((s + keylen) as u32).to_be_bytes());
@@ -77,14 +96,14 @@ fn write_tail(tail: &Tail, starts: &[usize], keylen: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a basket into columns and proves that [`assemble`] gives its content back. On an error the
-/// columns are as they were.
-pub fn dissect(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
+/// Reads a basket into columns and proves that [`assemble`] gives its content back, in `again`, whose
+/// content does not matter. On an error the columns are as they were.
+pub fn dissect(form: &Form, b: &Basket, columns: &mut [Column], again: &mut Vec<u8>) -> Result<Tail> {
     let mark = Mark::new(columns);
     let result = read(form, b, columns).and_then(|tail| {
         let mut cursors: Vec<Cursor> = cursors(&mark, columns);
-        let mut again = Vec::with_capacity(b.content.len());
-        assemble(form, columns, &mut cursors, b.entries, &tail, b.keylen, &mut again)?;
+        again.clear();
+        assemble(form, columns, &mut cursors, b.entries, &tail, b.keylen, again)?;
         if again == b.content { Ok(tail) } else { Err(corruption("a basket does not come back")) }
     });
     if result.is_err() {
@@ -103,6 +122,13 @@ fn cursors(mark: &Mark, columns: &[Column]) -> Vec<Cursor> {
 fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
     let data = b.content.get(..b.border).ok_or_else(|| corruption("a basket's data ends beyond it"))?;
     let starts = starts(b);
+    if let [column] = &mut *columns {
+        if let [lengths] = &mut *column.lengths {
+            lengths.reserve(b.entries);
+        }
+        let cells = data.len() / column.values.width();
+        strangelet::each_width!(&mut column.values, v => v.reserve(cells));
+    }
     if !starts.is_empty() {
         for w in starts.windows(2) {
             if form.read(data, w[0]..w[1], b.keylen, columns)? != w[1] {
@@ -227,8 +253,8 @@ mod tests {
         let form = Form::from_text(text).unwrap();
         let mut columns = form.empty_columns();
         // Twice, so that the second begins in the middle of the columns.
-        dissect(&form, &basket(content, border, entries), &mut columns).unwrap();
-        let tail = dissect(&form, &basket(content, border, entries), &mut columns).unwrap();
+        dissect(&form, &basket(content, border, entries), &mut columns, &mut Vec::new()).unwrap();
+        let tail = dissect(&form, &basket(content, border, entries), &mut columns, &mut Vec::new()).unwrap();
         let mut cursors: Vec<_> = columns.iter().map(Cursor::start).collect();
         for _ in 0..2 {
             let mut out = Vec::new();
@@ -265,12 +291,12 @@ mod tests {
         let form = Form::from_text("{0001;u1}").unwrap();
         let mut columns = form.empty_columns();
         let good = [0x40, 0, 0, 3, 0, 1, 7];
-        dissect(&form, &basket(&good, 7, 1), &mut columns).unwrap();
+        dissect(&form, &basket(&good, 7, 1), &mut columns, &mut Vec::new()).unwrap();
         let before = columns.clone();
         for bit in 0..8 * 6 {
             let mut bad = good;
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(dissect(&form, &basket(&bad, 7, 1), &mut columns).is_err());
+            assert!(dissect(&form, &basket(&bad, 7, 1), &mut columns, &mut Vec::new()).is_err());
             assert_eq!(columns, before);
         }
     }

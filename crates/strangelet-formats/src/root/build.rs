@@ -5,7 +5,7 @@
 //! shows in the data. So a form is sketched first, then completed while some baskets are read, and in
 //! the end proved on them. A branch for which no sketch holds keeps its entries as byte strings.
 
-use super::basket::{self, Basket};
+use super::basket::{self, Basket, Tail};
 use super::form::{Form, Node};
 use super::learn::learn_basket;
 use super::streamer::{Element, Info, Infos, canonical, kind};
@@ -13,7 +13,8 @@ use super::tree::{Branch, Leaf};
 use super::types::{
     basic, cells, class_members, fill, frame, member_node, named, ranged, repeated, stl_content, type_node,
 };
-use strangelet::column::{Scalar, Scale};
+use std::collections::VecDeque;
+use strangelet::column::{Column, Scalar, Scale};
 use strangelet::error::{Result, unsupported};
 
 /// Most nodes of a form.
@@ -26,6 +27,17 @@ pub struct Found {
     pub form: Form,
     /// For ranged Float16_t and Double32_t.
     pub scale: Option<Scale>,
+    /// What the samples gave when the form was proved on them.
+    pub proved: Proved,
+}
+
+/// Samples in columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proved {
+    /// The cells of all samples, one after the other.
+    pub columns: Vec<Column>,
+    /// The tail of each sample; none where a form of bytes was taken without a look.
+    pub tails: VecDeque<Tail>,
 }
 
 /// Finds the form of a branch, given some of its baskets.
@@ -38,11 +50,12 @@ pub fn find(infos: &Infos, branch: &Branch, samples: &[Basket]) -> Found {
         leaf_sketches(branch, &mut sketches, &mut scale);
     }
     for sketch in sketches {
-        if let Ok(form) = complete(infos, sketch, samples) {
-            return Found { form, scale };
+        if let Ok((form, proved)) = complete(infos, sketch, samples) {
+            return Found { form, scale, proved };
         }
     }
-    Found { form: plain(samples), scale: None }
+    let (form, proved) = plain(samples);
+    Found { form, scale: None, proved }
 }
 
 /// Whether one basket is enough to find the form of a branch: its type says everything.
@@ -53,30 +66,35 @@ pub fn needs_one(branch: &Branch) -> bool {
 }
 
 /// Entries as bytes: of one length, or strings.
-fn plain(samples: &[Basket]) -> Form {
+fn plain(samples: &[Basket]) -> (Form, Proved) {
     let size = samples.iter().find(|b| b.entries > 0).map(|b| b.border / b.entries);
     if let (Some(size), Some(first)) = (size, samples.first())
         && samples.iter().map(|b| b.entries).sum::<usize>() > 1
         && let Some(same) = first.content.get(..size).filter(|s| s.len() <= 4096)
         && let Ok(form) = Form::new(Node::Const(same.to_vec()))
-        && proves(&form, samples)
+        && let Some(proved) = proves(&form, samples)
     {
-        return form;
+        return (form, proved);
     }
     if let Some(size) = size.filter(|&s| s > 0 && s <= 1 << 20)
         && let Ok(form) = Form::new(Node::Cells(Scalar::U8, size as u32, 0))
-        && proves(&form, samples)
+        && let Some(proved) = proves(&form, samples)
     {
-        return form;
+        return (form, proved);
     }
-    Form::bytes()
+    let form = Form::bytes();
+    let columns = form.empty_columns();
+    (form, Proved { columns, tails: VecDeque::new() })
 }
 
-fn proves(form: &Form, samples: &[Basket]) -> bool {
-    samples.iter().all(|b| basket::dissect(form, b, &mut form.empty_columns()).is_ok())
+fn proves(form: &Form, samples: &[Basket]) -> Option<Proved> {
+    let (mut columns, mut again) = (form.empty_columns(), Vec::new());
+    let mut read = |b| basket::dissect(form, b, &mut columns, &mut again).ok();
+    let tails = samples.iter().map(&mut read).collect::<Option<_>>()?;
+    Some(Proved { columns, tails })
 }
 
-fn complete(infos: &Infos, mut sketch: Node, samples: &[Basket]) -> Result<Form> {
+fn complete(infos: &Infos, mut sketch: Node, samples: &[Basket]) -> Result<(Form, Proved)> {
     if !known(&sketch) {
         for b in samples {
             learn_basket(infos, &mut sketch, b)?;
@@ -84,7 +102,8 @@ fn complete(infos: &Infos, mut sketch: Node, samples: &[Basket]) -> Result<Form>
     }
     settle(infos, &mut sketch, &mut 0, 0);
     let form = Form::new(sketch)?;
-    if proves(&form, samples) { Ok(form) } else { Err(unsupported("a form does not hold")) }
+    let proved = proves(&form, samples).ok_or_else(|| unsupported("a form does not hold"))?;
+    Ok((form, proved))
 }
 
 /// Gives what was never met in the data (items of lists that were always empty) the columns that its
@@ -121,7 +140,7 @@ fn settle(infos: &Infos, node: &mut Node, nodes: &mut usize, nesting: usize) {
 }
 
 /// Whether nothing needs to be learned.
-fn known(node: &Node) -> bool {
+pub(super) fn known(node: &Node) -> bool {
     match node {
         Node::Class(_) | Node::Stl(..) | Node::Any | Node::Stride => false,
         Node::Frame(head, n) => !head.is_empty() && known(n),
@@ -318,9 +337,9 @@ mod tests {
         let n = entry.len() as u32 - 4;
         entry[..4].copy_from_slice(&(BYTE_COUNT | n).to_be_bytes());
         let b = Basket { content: &entry, border: entry.len(), entries: 1, keylen: 70 };
-        let form = complete(&Infos::default(), class_node("TObjArray"), &[b]).unwrap();
+        let form = complete(&Infos::default(), class_node("TObjArray"), &[b]).unwrap().0;
         assert_eq!(form.to_text(), "{0003;((x0001;u4u4)su4i4@3;^54417272617943;[i1])}");
-        let unlike = plain(&[b]);
+        let unlike = plain(&[b]).0;
         assert_eq!(unlike.root, Node::Cells(Scalar::U8, entry.len() as u32, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! Forms at work: entries into columns, and columns into entries.
 
+use super::basket::MOST_BYTES;
 use super::form::Node;
 use super::wire::{BYTE_COUNT, Wire};
 use std::ops::Range;
@@ -65,6 +66,63 @@ impl Cursor {
     }
 }
 
+/// From so many items of one size on, they are worked on column by column.
+const MANY: usize = 8;
+
+/// A part of an item of fixed size.
+enum Leaf<'n> {
+    /// Width of a cell, how many, and the column.
+    Cells(usize, usize, usize),
+    /// These bytes.
+    Const(&'n [u8]),
+}
+
+/// An item that is nothing but cells and constant bytes.
+struct Leaves<'n> {
+    /// Where each part is in the item.
+    list: Vec<(usize, Leaf<'n>)>,
+    /// Bytes of an item, at least 1.
+    size: usize,
+}
+
+/// The parts of an item; none where its size is not fixed, or one column has two of them.
+fn leaves(item: &Node) -> Option<Leaves<'_>> {
+    fn walk<'n>(node: &'n Node, out: &mut Leaves<'n>) -> Option<()> {
+        let (leaf, size) = match node {
+            Node::Cells(s, m, c) => {
+                let twice = |l: &(usize, Leaf)| matches!(l.1, Leaf::Cells(_, _, other) if other == *c);
+                if out.list.iter().any(twice) {
+                    return None;
+                }
+                (Leaf::Cells(s.width(), *m as usize, *c), s.width().checked_mul(*m as usize)?)
+            }
+            Node::Const(b) => (Leaf::Const(b), b.len()),
+            Node::Seq(nodes) => return nodes.iter().try_for_each(|n| walk(n, out)),
+            _ => return None,
+        };
+        out.list.push((out.size, leaf));
+        out.size = out.size.checked_add(size)?;
+        Some(())
+    }
+    let mut out = Leaves { list: Vec::new(), size: 0 };
+    walk(item, &mut out)?;
+    (out.size > 0).then_some(out)
+}
+
+/// Big-endian bytes of cells, `m` to each part.
+fn spread<'o, T: Copy, const W: usize>(
+    parts: impl Iterator<Item = &'o mut [u8]>,
+    cells: &[T],
+    m: usize,
+    bytes: impl Fn(T) -> [u8; W],
+) {
+    for (part, cells) in parts.zip(cells.chunks_exact(m.max(1))) {
+        for (to, &x) in part.as_chunks_mut::<W>().0.iter_mut().zip(cells) {
+            *to = bytes(x);
+        }
+    }
+}
+
 /// Reads an entry.
 pub(super) struct Read<'a, 'c> {
     pub(super) w: Wire<'a>,
@@ -117,8 +175,47 @@ impl Read<'_, '_> {
         if let Node::Cells(s, m, c) = item {
             return self.cells(s.width(), n.saturating_mul(*m as usize), *c);
         }
+        if n >= MANY
+            && let Some(leaves) = leaves(item)
+        {
+            return self.columnwise(n, &leaves);
+        }
         for _ in 0..n {
             self.node(item, end, level)?;
+        }
+        Ok(())
+    }
+
+    /// Many items of one size, column by column.
+    fn columnwise(&mut self, n: usize, leaves: &Leaves) -> Result<()> {
+        let bytes = self.w.take(n.saturating_mul(leaves.size))?;
+        let items = bytes.chunks_exact(leaves.size.max(1));
+        for &(at, ref leaf) in &leaves.list {
+            match *leaf {
+                Leaf::Cells(width, m, column) => {
+                    let parts = items.clone().filter_map(|item| item.get(at..at + width * m));
+                    let cells = &mut self.columns.get_mut(column).ok_or_else(missing)?.values;
+                    match (cells, width) {
+                        (Cells::W1(v), 1) if m == 1 => v.extend(parts.flatten()),
+                        (Cells::W1(v), 1) => parts.for_each(|p| v.extend_from_slice(p)),
+                        (Cells::W2(v), 2) => v.extend(
+                            parts.flat_map(|p| p.as_chunks().0.iter().map(|c| u16::from_be_bytes(*c))),
+                        ),
+                        (Cells::W4(v), 4) => v.extend(
+                            parts.flat_map(|p| p.as_chunks().0.iter().map(|c| u32::from_be_bytes(*c))),
+                        ),
+                        (Cells::W8(v), 8) => v.extend(
+                            parts.flat_map(|p| p.as_chunks().0.iter().map(|c| u64::from_be_bytes(*c))),
+                        ),
+                        _ => return Err(missing()),
+                    }
+                }
+                Leaf::Const(b) => {
+                    if !items.clone().all(|item| item.get(at..at + b.len()) == Some(b)) {
+                        return Err(corruption("bytes differ that should be the same in every entry"));
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -179,6 +276,16 @@ impl Read<'_, '_> {
                     }
                     self.length(cols, level, left / size)?;
                     return self.items(left / size, item, end, level + 1);
+                }
+                let left = end.saturating_sub(self.w.pos());
+                if let Some(leaves) = leaves(item)
+                    && left >= MANY * leaves.size
+                {
+                    if !left.is_multiple_of(leaves.size) {
+                        return Err(corruption("an entry is no whole number of items"));
+                    }
+                    self.length(cols, level, left / leaves.size)?;
+                    return self.columnwise(left / leaves.size, &leaves);
                 }
                 let mut n = 0;
                 while self.w.pos() < end {
@@ -300,8 +407,55 @@ impl Write<'_> {
         if let Node::Cells(_, m, c) = item {
             return self.cells(n.saturating_mul(*m as usize), *c);
         }
+        if n >= MANY
+            && let Some(leaves) = leaves(item)
+        {
+            return self.columnwise(n, &leaves);
+        }
         for _ in 0..n {
             self.node(item, level)?;
+        }
+        Ok(())
+    }
+
+    /// Many items of one size, column by column.
+    fn columnwise(&mut self, n: usize, leaves: &Leaves) -> Result<()> {
+        // Room only for what the columns really hold.
+        for (_, leaf) in &leaves.list {
+            if let Leaf::Cells(_, m, column) = *leaf {
+                let values = &self.columns.get(column).ok_or_else(missing)?.values;
+                let place = self.cursors.get(column).ok_or_else(missing)?.values;
+                let end = n.checked_mul(m).and_then(|c| c.checked_add(place));
+                end.filter(|&e| e <= values.len()).ok_or_else(too_few)?;
+            }
+        }
+        let from = self.out.len();
+        let more = n.checked_mul(leaves.size).filter(|&more| more <= MOST_BYTES);
+        let more = more.ok_or_else(|| corruption("a basket is too long"))?;
+        self.out.resize(from + more, 0);
+        for &(at, ref leaf) in &leaves.list {
+            let items = self.out.get_mut(from..).unwrap_or_default().chunks_exact_mut(leaves.size.max(1));
+            match *leaf {
+                Leaf::Cells(width, m, column) => {
+                    let values = &self.columns.get(column).ok_or_else(missing)?.values;
+                    let place = &mut self.cursors.get_mut(column).ok_or_else(missing)?.values;
+                    let range = *place..*place + n * m;
+                    *place = range.end;
+                    let parts = items.filter_map(|item| item.get_mut(at..at + width * m));
+                    match (values, width) {
+                        (Cells::W1(v), 1) => spread(parts, &v[range], m, u8::to_be_bytes),
+                        (Cells::W2(v), 2) => spread(parts, &v[range], m, u16::to_be_bytes),
+                        (Cells::W4(v), 4) => spread(parts, &v[range], m, u32::to_be_bytes),
+                        (Cells::W8(v), 8) => spread(parts, &v[range], m, u64::to_be_bytes),
+                        _ => return Err(missing()),
+                    }
+                }
+                Leaf::Const(b) => items.for_each(|item| {
+                    if let Some(to) = item.get_mut(at..at + b.len()) {
+                        to.copy_from_slice(b);
+                    }
+                }),
+            }
         }
         Ok(())
     }

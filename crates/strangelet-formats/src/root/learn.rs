@@ -1,7 +1,7 @@
 //! Completing a sketched form while entries are read.
 
 use super::basket::{self, Basket};
-use super::build::MAX_NODES;
+use super::build::{MAX_NODES, known};
 use super::form::{MAX_NESTING, Node};
 use super::streamer::Infos;
 use super::types::{cells, class_members, class_node, named, stl_by_members, stl_content};
@@ -49,6 +49,9 @@ pub(super) fn learn_basket(infos: &Infos, sketch: &mut Node, b: &Basket) -> Resu
         Learn { infos, keylen: b.keylen, last: Vec::new(), classes: Vec::new(), nodes: 0, nesting: 0 };
     let mut pos = 0;
     for i in 0..b.entries {
+        if settled(sketch) {
+            break;
+        }
         let (start, end) = match (starts.get(i), starts.get(i + 1)) {
             (Some(&s), Some(&e)) => (s, e),
             _ if data.len() % b.entries == 0 && !starts.is_empty() => (pos, pos + data.len() / b.entries),
@@ -62,6 +65,20 @@ pub(super) fn learn_basket(infos: &Infos, sketch: &mut Node, b: &Basket) -> Resu
         pos = w.pos();
     }
     Ok(())
+}
+
+/// Whether no entry can teach anything more.
+fn settled(sketch: &Node) -> bool {
+    fn pointers(n: &Node) -> bool {
+        match n {
+            Node::Pointer(..) => true,
+            Node::Frame(_, n) | Node::List(n, _) | Node::Fill(n, _) | Node::Repeat(_, n, _) => pointers(n),
+            Node::Named(_, n) | Node::Counted(_, n) | Node::Shaped(_, n) => pointers(n),
+            Node::Seq(nodes) => nodes.iter().any(pointers),
+            _ => false,
+        }
+    }
+    known(sketch) && !pointers(sketch)
 }
 
 struct Learn<'a> {

@@ -11,6 +11,7 @@ use super::streamer::Infos;
 use super::wire::text;
 use crate::recipe::{Effort, Kitchen, Recipe};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use strangelet::codec::Level;
 use strangelet::dissect::{Context, Proofs, Sink};
 use strangelet::error::{Result, corruption};
@@ -43,6 +44,7 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
         embedded: 0,
         samples: HashMap::new(),
         sample_bytes: 0,
+        again: Vec::new(),
         names: HashSet::new(),
         covered: Covered::default(),
     };
@@ -88,8 +90,10 @@ pub(super) struct Take<'a> {
     /// Spans of a record's content that are elsewhere, by record.
     pub(super) cuts: HashMap<usize, Vec<(usize, usize)>>,
     pub(super) embedded: usize,
-    pub(super) samples: HashMap<usize, Vec<u8>>,
+    pub(super) samples: HashMap<usize, Rc<Vec<u8>>>,
     pub(super) sample_bytes: usize,
+    /// Room for the proof of a basket.
+    pub(super) again: Vec<u8>,
     pub(super) names: HashSet<String>,
     /// What the tables of ntuples give back.
     covered: Covered,

@@ -7,6 +7,7 @@ use super::record::{BasketHead, Key, Kind, Record};
 use super::take::Take;
 use super::take_tree::{Host, Live, Place};
 use super::tree::{Branch, Embedded};
+use std::rc::Rc;
 use strangelet::column::{Column, ColumnSchema};
 use strangelet::dissect::Sink;
 use strangelet::error::{Result, corruption};
@@ -16,7 +17,8 @@ impl Take<'_> {
     pub(super) fn basket(&mut self, sink: &mut dyn Sink, live: &mut Live, host: &Host) -> Result<()> {
         let missing = || corruption("a branch has fewer baskets than it says");
         let Some((place, entries)) = live.baskets.get(live.next).cloned() else { return Err(missing()) };
-        let Some(found) = &live.found else { return Err(missing()) };
+        let Some(found) = &mut live.found else { return Err(missing()) };
+        let proved = found.proved.tails.pop_front();
         let number = live.next;
         live.next += 1;
         live.filled += entries as u64;
@@ -24,7 +26,7 @@ impl Take<'_> {
             Place::Embedded(e) => {
                 let content = embedded_content(host.content, &e);
                 let basket = Basket { content: &content, border: e.len, entries, keylen: e.keylen };
-                let tail = typed(&found.form, &basket, &mut live.columns);
+                let tail = proved.or_else(|| typed(&found.form, &basket, &mut live.columns, &mut self.again));
                 let at = e.offsets.unwrap_or(e.data);
                 let cuts = self.cuts.entry(host.record).or_default();
                 if let Some(o) = e.offsets {
@@ -42,7 +44,7 @@ impl Take<'_> {
             Place::Record(i) => {
                 let content = match self.samples.remove(&i) {
                     Some(c) => Some(c),
-                    None => self.content(i)?,
+                    None => self.content(i)?.map(Rc::new),
                 };
                 let Some(Record { kind: Kind::Basket(key, head), .. }) = self.records.get(i).cloned() else {
                     return Err(missing());
@@ -55,7 +57,8 @@ impl Take<'_> {
                     Some(content) => {
                         let basket =
                             Basket { content: &content, border, entries, keylen: key.keylen as usize };
-                        let tail = typed(&found.form, &basket, &mut live.columns);
+                        let tail = proved
+                            .or_else(|| typed(&found.form, &basket, &mut live.columns, &mut self.again));
                         let packed = self.pack(sink, &payload, &content)?;
                         if let Some((recipe, fix)) = packed {
                             row.state |= state::RECIPE;
@@ -218,8 +221,8 @@ pub(super) fn embedded_content(tree: &[u8], e: &Embedded) -> Vec<u8> {
     out
 }
 
-fn typed(form: &Form, basket: &Basket, columns: &mut [Column]) -> Option<Tail> {
-    basket::dissect(form, basket, columns).ok()
+fn typed(form: &Form, basket: &Basket, columns: &mut [Column], again: &mut Vec<u8>) -> Option<Tail> {
+    basket::dissect(form, basket, columns, again).ok()
 }
 
 fn fill(form: &Form, columns: &mut [Column], entries: usize) {

@@ -1,7 +1,7 @@
 //! Taking a tree apart: which baskets belong to a branch, its form, its chunks of events.
 
 use super::basket::{self, Basket};
-use super::build::{self, Found};
+use super::build::{self, Found, Proved};
 use super::columns;
 use super::plan::{self, Stored, link};
 use super::record::{Kind, Record};
@@ -10,6 +10,7 @@ use super::take_basket::embedded_content;
 use super::tree::{Branch, Embedded, Tree};
 use super::wire::text;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 use strangelet::column::{Column, ColumnSchema, Scalar};
 use strangelet::dissect::{Sink, TableId};
 use strangelet::error::{Result, corruption};
@@ -21,6 +22,8 @@ const CHUNK: u64 = 16 << 20;
 const WHOLE: u64 = 24 << 20;
 /// Most bytes of baskets within tree records of a file.
 const EMBEDDED: usize = 256 << 20;
+/// Bytes of a basket that are looked at where the type of its branch says everything.
+const GLANCE: usize = 64 << 10;
 /// Bytes of samples that are kept instead of being inflated again.
 const SAMPLES: usize = 32 << 20;
 
@@ -176,7 +179,7 @@ impl Take<'_> {
                 schemas.push(ColumnSchema { scale, ..c.clone() });
             }
             rows.push(found.form.columns.len());
-            live.columns = found.form.empty_columns();
+            live.columns = std::mem::take(&mut found.proved.columns);
             live.found = Some(found);
         }
         let table = sink.table(TableSchema::new(name, schemas))?;
@@ -301,19 +304,22 @@ impl Take<'_> {
         links
     }
 
-    /// Finds the form of a branch with the help of its first baskets.
+    /// Finds the form of a branch with the help of its first baskets, which then are in the columns.
     fn form(&mut self, live: &Live, host: &Host) -> Result<Found> {
         let mut contents = Vec::new();
         let mut size = 0;
+        // Whether the samples are the first baskets, and few enough to be kept in columns.
+        let mut first = true;
         for (place, _) in live.baskets.iter().take(8) {
             let piece = match place {
                 Place::Embedded(e) => {
-                    Some((embedded_content(host.content, e), e.len, e.head.nev_buf, e.keylen))
+                    let content = Rc::new(embedded_content(host.content, e));
+                    Some((content, e.len, e.head.nev_buf, e.keylen))
                 }
                 Place::Record(i) => {
                     let content = match self.samples.get(i) {
                         Some(c) => Some(c.clone()),
-                        None => self.content(*i)?,
+                        None => self.content(*i)?.map(Rc::new),
                     };
                     match (content, self.records.get(*i).map(|r| &r.kind)) {
                         (Some(content), Some(Kind::Basket(key, head))) => {
@@ -322,6 +328,8 @@ impl Take<'_> {
                             if self.sample_bytes + Vec::len(&piece.0) <= SAMPLES {
                                 self.sample_bytes += Vec::len(&piece.0);
                                 self.samples.insert(*i, piece.0.clone());
+                            } else {
+                                first = false;
                             }
                             Some(piece)
                         }
@@ -329,9 +337,20 @@ impl Take<'_> {
                     }
                 }
             };
-            if let Some(piece) = piece {
-                size += Vec::len(&piece.0);
-                contents.push(piece);
+            match piece {
+                Some((content, border, entries, keylen)) => {
+                    size += Vec::len(&content);
+                    let b = Basket { content: &content, border, entries: entries as usize, keylen };
+                    let part = if build::needs_one(&live.branch) { basket::head(&b, GLANCE) } else { None };
+                    contents.push(match part {
+                        Some((head, border, entries)) => {
+                            first = false;
+                            (Rc::new(head), border, entries as u32, keylen)
+                        }
+                        None => (content, border, entries, keylen),
+                    });
+                }
+                None => first = false,
             }
             if size > 1 << 20 || (contents.len() == 1 && build::needs_one(&live.branch)) {
                 break;
@@ -346,7 +365,11 @@ impl Take<'_> {
                 keylen: *keylen,
             })
             .collect();
-        Ok(build::find(&self.infos, &live.branch, &baskets))
+        let mut found = build::find(&self.infos, &live.branch, &baskets);
+        if !first {
+            found.proved = Proved { columns: found.form.empty_columns(), ..Proved::default() };
+        }
+        Ok(found)
     }
 }
 
