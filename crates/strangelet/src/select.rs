@@ -24,6 +24,9 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
     coded.into_iter().collect()
 }
 
+/// Streams of fewer bytes hold no repeats that contexts would not find as well.
+const FEW: usize = 1 << 12;
+
 /// Streams of up to this many bytes are coded by each candidate; of longer ones a piece is.
 const PIECE: usize = 1 << 16;
 
@@ -43,8 +46,13 @@ fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
         (true, Level::Max) => &[(ZSTANDARD, 0), (BYTES, 1000)],
         (false, Level::Fast) => &[(CLASSES, 0), (ZSTANDARD, 50)],
-        (false, _) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
+        (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
+        (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
     }
+}
+
+fn bytes_of(cells: &Cells) -> usize {
+    cells.len() * cells.width()
 }
 
 fn encode(id: u8, stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
@@ -61,10 +69,13 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
     let mut best: Option<(u8, Vec<u8>)> = None;
     for &(id, worth) in tried {
         // Noise has no repeats that zstd could find; where there are many, it is the one to find them.
-        let raw = stream.cells.len() * stream.cells.width();
-        let hopeless = best.as_ref().is_some_and(|(first, b)| match *first {
-            codecs::ADAPTIVE => b.len() > raw / 4,
-            codecs::ZSTANDARD => b.len() < raw / 6,
+        let raw = bytes_of(stream.cells);
+        let hopeless = best.as_ref().is_some_and(|(first, b)| match (*first, id) {
+            // It only gives way where contexts do not pay.
+            (codecs::ADAPTIVE, codecs::CLASSES) => true,
+            (codecs::ADAPTIVE, codecs::ZSTANDARD) => b.len() > raw / 4 || raw < FEW,
+            (codecs::CLASSES, codecs::ZSTANDARD) => b.len() < raw / 5 && raw < PIECE,
+            (codecs::ZSTANDARD, _) => b.len() < raw / 6,
             _ => false,
         });
         if hopeless && level < Level::Max {
@@ -82,7 +93,7 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
 fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
     let (count, width) = (stream.cells.len(), stream.cells.width());
     let tried = candidates(stream, level);
-    let best = if tried.len() == 1 || count * width <= PIECE {
+    let best = if tried.len() == 1 || bytes_of(stream.cells) <= PIECE {
         try_all(tried, stream, level)?
     } else {
         let n = PIECE / width;

@@ -19,7 +19,11 @@ pub struct Encoder<W: Write> {
 impl<W: Write> Encoder<W> {
     /// Begins a container.
     pub fn new(out: W, level: Level) -> Result<Self> {
-        Ok(Encoder { writer: Writer::new(out)?, level })
+        let mut writer = Writer::new(out)?;
+        if level == Level::Fast {
+            writer.hurry();
+        }
+        Ok(Encoder { writer, level })
     }
 
     /// The container, to be finished.

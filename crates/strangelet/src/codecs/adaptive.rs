@@ -59,7 +59,7 @@
 //! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): logistic mixing.
 //! G. N. N. Martin, Range encoding (1979). Trees with frequent symbols near the root: R. M. Fano (1949).
 
-use super::plan::{Forward, Plan, code_table, count_prefixes, rank_plans, sample};
+use super::plan::{Forward, Plan, code_table, count_prefixes, flat_size, rank_plans, sample};
 use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
@@ -476,8 +476,12 @@ struct Best {
     keys: usize,
 }
 
+/// Below the level `max`, contexts have to save this part (a divisor) of what `classes` takes: they cost ten
+/// times its time, both ways.
+const PAYS: usize = 16;
+
 /// Finds settings by trials on a few pieces, each step keeping what the one before has found.
-fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
+fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let (plans, framed) = rank_plans::<W>(stream);
     let count = stream.cells.len();
     let most = if count <= 2048 { 2048 } else { (count / 16).clamp(2048, 8192) };
@@ -505,8 +509,8 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
         }
     }
     let Some(b) = &best else { return Ok(None) };
-    let bits = (b.payload.len() * 8 / few[b.keys].len()) as u32;
     let (s, keys) = (b.settings, b.keys);
+    let bits = (b.payload.len() * 8 / few[keys].len()) as u32;
     let side = stream.inner as usize;
     if side > 1 && side <= MAX_SIDE {
         attempt(Settings { side, ..s }, keys, &mut best)?;
@@ -532,6 +536,12 @@ fn search<W: Forward>(stream: &Stream) -> Result<Option<Vec<u8>>> {
     if few[keys].len() == count {
         return Ok(Some(payload));
     }
+    if level == Level::Balanced
+        && let Some(flat) = flat_size(&few[keys], &settings.plan)
+        && payload.len() > flat - flat / PAYS
+    {
+        return Ok(None);
+    }
     let mut out = Vec::new();
     // The whole may have more classes than the sample.
     while !encode_with(&framed[keys], &settings, &mut out)? {
@@ -555,8 +565,8 @@ impl Codec for Adaptive {
             return Ok(false);
         }
         let best = match stream.cells {
-            Cells::W8(_) => search::<u64>(stream)?,
-            _ => search::<u32>(stream)?,
+            Cells::W8(_) => search::<u64>(stream, level)?,
+            _ => search::<u32>(stream, level)?,
         };
         if let Some(b) = best {
             out.extend(b);

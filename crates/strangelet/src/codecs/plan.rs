@@ -245,6 +245,16 @@ pub fn count_prefixes<W: Word>(
     (used.len() <= MAX_CLASSES && !used.is_empty()).then_some((used, counts))
 }
 
+/// About how many bytes the codec `classes` takes for keys; `None` for too many classes.
+pub fn flat_size<W: Word>(keys: &[W], plan: &Plan) -> Option<usize> {
+    let (used, counts) = count_prefixes(keys, plan, |_| false)?;
+    let mut bits = n_log_n(keys.len() as u64);
+    for (&p, &n) in used.iter().zip(&counts) {
+        bits = bits.saturating_sub(n_log_n(n as u64)) + n as u64 * 256 * plan.cut.base(p).0 as u64;
+    }
+    Some((bits / 256 / 8) as usize + used.len() * 6 / 8 + 4)
+}
+
 /// n x log2(n), in 1/256 bits.
 fn n_log_n(n: u64) -> u64 {
     if n < 2 {

@@ -12,13 +12,20 @@ pub struct Writer<W: Write> {
     out: W,
     pos: u64,
     index: Index,
+    /// Level of zstd for the index.
+    strength: i32,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins a container.
     pub fn new(mut out: W) -> Result<Self> {
         out.write_all(&MAGIC)?;
-        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default() })
+        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default(), strength: 17 })
+    }
+
+    /// Packs the index quicker, and about a percent larger.
+    pub fn hurry(&mut self) {
+        self.strength = 15;
     }
 
     /// Announces a table and returns its number.
@@ -72,7 +79,7 @@ impl<W: Write> Writer<W> {
         self.index.format = format;
         self.index.original = original;
         let plain = self.index.write();
-        let packed = zstd::bulk::compress(&plain, 19)?;
+        let packed = zstd::bulk::compress(&plain, self.strength)?;
         let (how, stored) =
             if packed.len() < plain.len() { (INDEX_ZSTD, packed) } else { (INDEX_PLAIN, plain) };
         let mut end = vec![how];
