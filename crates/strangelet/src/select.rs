@@ -74,7 +74,7 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
             // It only gives way where contexts do not pay.
             (codecs::ADAPTIVE, codecs::CLASSES) => true,
             (codecs::ADAPTIVE, codecs::ZSTANDARD) => b.len() > raw / 4 || raw < FEW,
-            (codecs::CLASSES, codecs::ZSTANDARD) => b.len() < raw / 5 && raw < PIECE,
+            (codecs::CLASSES, codecs::ZSTANDARD) => b.len() < raw / 5 && raw < FEW,
             (codecs::ZSTANDARD, _) => b.len() < raw / 6,
             _ => false,
         });

@@ -34,16 +34,14 @@ impl From<LevelArg> for Level {
     }
 }
 
-/// Fixes the number of worker threads; by default one for each core.
+/// Fixes the number of worker threads, this one among them; by default one for each core.
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
-    match threads {
-        None => Ok(()),
-        Some(0) => Err(usage("--threads must be at least 1")),
-        Some(n) => rayon::ThreadPoolBuilder::new()
-            .num_threads(n)
-            .build_global()
-            .map_err(|e| usage(format!("--threads {n}: {e}"))),
+    if threads == Some(0) {
+        return Err(usage("--threads must be at least 1"));
     }
+    let n = threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).use_current_thread();
+    pool.build_global().map_err(|e| usage(format!("--threads {n}: {e}")))
 }
 
 /// Does `work` for all files of the arguments and goes on after a failure. The number of failures.

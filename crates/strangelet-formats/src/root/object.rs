@@ -2,6 +2,7 @@
 
 use super::streamer::{Element, Infos, kind};
 use super::wire::{BYTE_COUNT, Wire, text};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use strangelet::error::{Result, corruption, unsupported};
 
@@ -14,13 +15,13 @@ const MAP_OFFSET: usize = 2;
 
 /// A value of a member. Bytes stay where they are; see [`Field::pos`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum Value<'a> {
     /// An integer, sign-extended from its type.
     Int(i64),
     /// A floating-point number.
     Float(f64),
     /// A string.
-    Text(Vec<u8>),
+    Text(&'a [u8]),
     /// Numbers of the given width.
     Array {
         /// Bytes of each.
@@ -38,22 +39,22 @@ pub enum Value {
 
 /// A member of an object. Members of base classes are among those of the object itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
+pub struct Field<'a> {
     /// Name.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// First byte of its value in the content.
     pub pos: usize,
     /// Bytes of its value.
     pub len: usize,
     /// The value.
-    pub value: Value,
+    pub value: Value<'a>,
 }
 
 /// An object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Object {
+pub struct Object<'a> {
     /// Class.
-    pub class: String,
+    pub class: Cow<'a, str>,
     /// Version of the class.
     pub version: u16,
     /// First byte of its members.
@@ -61,12 +62,12 @@ pub struct Object {
     /// Byte behind its members.
     pub end: usize,
     /// Members.
-    pub fields: Vec<Field>,
+    pub fields: Vec<Field<'a>>,
 }
 
-impl Object {
+impl<'a> Object<'a> {
     /// A member by name.
-    pub fn field(&self, name: &str) -> Option<&Field> {
+    pub fn field(&self, name: &str) -> Option<&Field<'a>> {
         self.fields.iter().find(|f| f.name == name)
     }
 
@@ -98,17 +99,17 @@ impl Object {
 
 /// The objects of a record; the first is the record's own.
 #[derive(Debug, Clone, Default)]
-pub struct Objects {
+pub struct Objects<'a> {
     /// All of them; members name each other by their place here.
-    pub all: Vec<Object>,
+    pub all: Vec<Object<'a>>,
     /// Whether the first was read to its end.
     pub complete: bool,
 }
 
-impl Objects {
+impl<'a> Objects<'a> {
     /// Reads the content of a record of a class. `keylen` is the length of the record's head. Where
     /// something cannot be read, what was read before is given.
-    pub fn read(infos: &Infos, class: &str, content: &[u8], keylen: usize) -> Objects {
+    pub fn read(infos: &'a Infos, class: &'a str, content: &'a [u8], keylen: usize) -> Objects<'a> {
         let mut r = Reader {
             infos,
             w: Wire::new(content),
@@ -118,7 +119,7 @@ impl Objects {
             out: Objects::default(),
             depth: 0,
         };
-        let done = r.object(class);
+        let done = r.object(Cow::Borrowed(class));
         r.out.complete = done.is_ok();
         r.out
     }
@@ -128,19 +129,19 @@ struct Reader<'a> {
     infos: &'a Infos,
     w: Wire<'a>,
     keylen: usize,
-    classes: HashMap<u32, String>,
+    classes: HashMap<u32, Cow<'a, str>>,
     places: HashMap<u32, usize>,
-    out: Objects,
+    out: Objects<'a>,
     depth: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads an object in place and gives its number.
-    fn object(&mut self, class: &str) -> Result<usize> {
+    fn object(&mut self, class: Cow<'a, str>) -> Result<usize> {
         let id = self.out.all.len();
         let pos = self.w.pos();
-        self.out.all.push(Object { class: class.to_string(), version: 0, pos, end: pos, fields: Vec::new() });
-        let version = self.members(id, class)?;
+        self.out.all.push(Object { class: class.clone(), version: 0, pos, end: pos, fields: Vec::new() });
+        let version = self.members(id, &class)?;
         let end = self.w.pos();
         if let Some(o) = self.out.all.get_mut(id) {
             o.version = version;
@@ -149,10 +150,10 @@ impl Reader<'_> {
         Ok(id)
     }
 
-    fn push(&mut self, id: usize, name: &str, pos: usize, value: Value) {
+    fn push(&mut self, id: usize, name: impl Into<Cow<'a, str>>, pos: usize, value: Value<'a>) {
         let len = self.w.pos().saturating_sub(pos);
         if let Some(o) = self.out.all.get_mut(id) {
-            o.fields.push(Field { name: name.to_string(), pos, len, value });
+            o.fields.push(Field { name: name.into(), pos, len, value });
         }
     }
 
@@ -171,7 +172,7 @@ impl Reader<'_> {
     }
 
     /// Reads the members of a class into an object and gives the version of the class.
-    fn members(&mut self, id: usize, class: &str) -> Result<u16> {
+    fn members(&mut self, id: usize, class: &Cow<'a, str>) -> Result<u16> {
         self.depth += 1;
         if self.depth > MAX_NESTING {
             return Err(corruption("objects are nested too deeply"));
@@ -181,17 +182,17 @@ impl Reader<'_> {
         Ok(version)
     }
 
-    fn members_inner(&mut self, id: usize, class: &str) -> Result<u16> {
-        match class {
+    fn members_inner(&mut self, id: usize, class: &Cow<'a, str>) -> Result<u16> {
+        match class.as_ref() {
             "TObject" => return self.tobject(id).map(|()| 1),
             "TString" => {
                 let pos = self.w.pos();
-                let s = self.w.string()?.to_vec();
+                let s = self.w.string()?;
                 self.push(id, "", pos, Value::Text(s));
                 return Ok(0);
             }
             "TArrayC" | "TArrayS" | "TArrayI" | "TArrayF" | "TArrayL" | "TArrayL64" | "TArrayD" => {
-                let width = match class {
+                let width = match class.as_ref() {
                     "TArrayC" => 1,
                     "TArrayS" => 2,
                     "TArrayI" | "TArrayF" => 4,
@@ -206,29 +207,29 @@ impl Reader<'_> {
             _ => {}
         }
         let (version, end) = self.w.version()?;
-        match class {
+        match class.as_ref() {
             "TNamed" => {
                 self.tobject(id)?;
                 for name in ["fName", "fTitle"] {
                     let pos = self.w.pos();
-                    let s = self.w.string()?.to_vec();
+                    let s = self.w.string()?;
                     self.push(id, name, pos, Value::Text(s));
                 }
             }
             "TObjArray" | "TList" | "THashList" => {
-                if version > 2 || class != "TObjArray" {
+                if version > 2 || class.as_ref() != "TObjArray" {
                     self.tobject(id)?;
                 }
                 self.w.string()?;
                 let n = self.w.u32()?;
-                if class == "TObjArray" {
+                if class.as_ref() == "TObjArray" {
                     self.w.u32()?;
                 }
                 let pos = self.w.pos();
                 let mut items = Vec::new();
                 for _ in 0..n {
                     items.push(self.any()?);
-                    if class != "TObjArray" {
+                    if class.as_ref() != "TObjArray" {
                         self.w.string()?;
                     }
                 }
@@ -247,14 +248,14 @@ impl Reader<'_> {
                     infos.get(class, version as u32)
                 };
                 match (info, end) {
-                    (Some(info), _) if class != "TBasket" => {
+                    (Some(info), _) if class.as_ref() != "TBasket" => {
                         for e in &info.elements {
                             self.element(id, e)?;
                         }
                     }
                     (_, Some(_)) => {
                         let pos = self.w.pos();
-                        self.push(id, class, pos, Value::Opaque);
+                        self.push(id, class.clone(), pos, Value::Opaque);
                     }
                     _ => return Err(unsupported(format!("class {class} {version} has no layout here"))),
                 }
@@ -269,22 +270,22 @@ impl Reader<'_> {
         Ok(version)
     }
 
-    fn element(&mut self, id: usize, e: &Element) -> Result<()> {
+    fn element(&mut self, id: usize, e: &'a Element) -> Result<()> {
         let pos = self.w.pos();
         match e.kind {
             kind::BASE => {
-                self.members(id, &e.name)?;
+                self.members(id, &Cow::Borrowed(e.name.as_str()))?;
                 return Ok(());
             }
             1..=19 => {
                 let value = self.number(e.kind)?;
-                self.push(id, &e.name, pos, value);
+                self.push(id, e.name.as_str(), pos, value);
             }
             21..=39 => {
                 let width = width(e.kind - kind::OFFSET_L)?;
                 let count = e.array_length as usize;
                 self.w.take(count.saturating_mul(width))?;
-                self.push(id, &e.name, pos, Value::Array { width, count });
+                self.push(id, e.name.as_str(), pos, Value::Array { width, count });
             }
             41..=59 => {
                 let count = self.out.all.get(id).and_then(|o| o.int(&e.count_name)).unwrap_or(0);
@@ -296,11 +297,11 @@ impl Reader<'_> {
                 let count = if mark == 0 { 0 } else { count.max(0) as usize };
                 let pos = self.w.pos();
                 self.w.take(count.saturating_mul(width))?;
-                self.push(id, &e.name, pos, Value::Array { width, count });
+                self.push(id, e.name.as_str(), pos, Value::Array { width, count });
             }
             kind::TSTRING => {
-                let s = self.w.string()?.to_vec();
-                self.push(id, &e.name, pos, Value::Text(s));
+                let s = self.w.string()?;
+                self.push(id, e.name.as_str(), pos, Value::Text(s));
             }
             kind::TOBJECT
             | kind::TNAMED
@@ -308,27 +309,27 @@ impl Reader<'_> {
             | kind::ANY
             | kind::OBJECT_IN_PLACE
             | kind::ANY_IN_PLACE => {
-                let class = e.type_name.trim_end_matches('*').to_string();
-                let child = self.object(&class)?;
+                let class = e.type_name.trim_end_matches('*');
+                let child = self.object(Cow::Borrowed(class))?;
                 let list = self.out.all.get(child).and_then(|o| o.field("items")).map(|f| f.value.clone());
-                self.push(id, &e.name, pos, list.unwrap_or(Value::Object(Some(child))));
+                self.push(id, e.name.as_str(), pos, list.unwrap_or(Value::Object(Some(child))));
             }
             kind::OBJECT_POINTER | kind::ANY_POINTER => {
                 let child = self.any()?;
-                self.push(id, &e.name, pos, Value::Object(child));
+                self.push(id, e.name.as_str(), pos, Value::Object(child));
             }
             _ => {
                 // Containers and members with their own streamer bring their length along.
                 let (_, end) = self.w.version()?;
                 let end = end.ok_or_else(|| unsupported(format!("member {} has no length", e.name)))?;
                 self.w.seek(end);
-                self.push(id, &e.name, pos, Value::Opaque);
+                self.push(id, e.name.as_str(), pos, Value::Opaque);
             }
         }
         Ok(())
     }
 
-    fn number(&mut self, kind: i32) -> Result<Value> {
+    fn number(&mut self, kind: i32) -> Result<Value<'a>> {
         Ok(match kind {
             1 => Value::Int(self.w.u8()? as i8 as i64),
             2 => Value::Int(self.w.u16()? as i16 as i64),
@@ -365,7 +366,7 @@ impl Reader<'_> {
             return Ok(found);
         }
         let class = if tag == NEW_CLASS {
-            let name = text(self.w.c_string()?);
+            let name = String::from_utf8_lossy(self.w.c_string()?);
             self.classes.insert((tag_pos + self.keylen + MAP_OFFSET) as u32, name.clone());
             name
         } else {
@@ -375,7 +376,7 @@ impl Reader<'_> {
         let place = (start + self.keylen + MAP_OFFSET) as u32;
         // The number is known before the object is read: its members may point back at it.
         self.places.insert(place, self.out.all.len());
-        if let (Some(end), "TBasket") = (end, class.as_str()) {
+        if let (Some(end), "TBasket") = (end, class.as_ref()) {
             // Baskets stream themselves; what is in them is read elsewhere.
             let id = self.out.all.len();
             let pos = self.w.pos();
@@ -384,7 +385,7 @@ impl Reader<'_> {
             self.out.all.push(Object { class, version: 0, pos, end, fields: Vec::new() });
             return Ok(Some(id));
         }
-        let id = self.object(&class)?;
+        let id = self.object(class.clone())?;
         if let Some(end) = end {
             if self.w.pos() > end {
                 return Err(corruption(format!("an object of class {class} is longer than it says")));

@@ -155,7 +155,7 @@ fn spot(o: &Object, name: &'static str, spots: &mut HashMap<&'static str, Spot>)
 }
 
 struct Grow<'a> {
-    objects: &'a Objects,
+    objects: &'a Objects<'a>,
     content: &'a [u8],
     tree: &'a mut Tree,
 }
@@ -176,7 +176,7 @@ impl Grow<'_> {
         let mut b = Branch {
             name: o.text("fName"),
             path,
-            class: o.class.clone(),
+            class: o.class.to_string(),
             parent,
             entries: o.int("fEntries").unwrap_or(0).max(0) as u64,
             written: o.int("fWriteBasket").unwrap_or(0).max(0) as usize,
@@ -205,7 +205,7 @@ impl Grow<'_> {
         b.basket_seek = self.array(&b, "fBasketSeek");
         for leaf in o.list("fLeaves").iter().flatten().filter_map(|&l| objects.all.get(l)) {
             b.leaves.push(Leaf {
-                class: leaf.class.clone(),
+                class: leaf.class.to_string(),
                 name: leaf.text("fName"),
                 title: leaf.text("fTitle"),
                 len: leaf.int("fLen").unwrap_or(1).max(0) as u32,
