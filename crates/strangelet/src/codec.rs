@@ -72,8 +72,13 @@ pub trait Codec: Sync {
         false
     }
 
+    /// Whether the streams that it needs may come later in the chunk.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
     /// Other streams of the same chunk (by their number there) that decoding this payload needs.
-    /// A reader refuses numbers that are not below the stream's own.
+    /// A reader refuses numbers that are not below the stream's own, unless the codec looks ahead.
     fn needs(&self, payload: &[u8]) -> Result<Vec<usize>> {
         let _ = payload;
         Ok(Vec::new())

@@ -1,7 +1,7 @@
 //! Which codec for which stream at which level.
 
 use crate::codec::{Level, Role, Stream};
-use crate::codecs::{self, same};
+use crate::codecs::{self, digest, same};
 use crate::column::{Cells, Meaning};
 use crate::each_width;
 use crate::error::Result;
@@ -13,12 +13,14 @@ use xxhash_rust::xxh3::Xxh3;
 /// The result does not depend on the number of threads.
 pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>)>> {
     let equal = find_equal(streams);
+    let sums = digest::find(streams);
     let coded: Vec<Result<(u8, Vec<u8>)>> = streams
         .par_iter()
-        .zip(&equal)
-        .map(|(stream, equal)| match equal {
-            Some(earlier) => Ok((codecs::SAME, same::payload(*earlier))),
-            None => smallest(stream, level),
+        .zip(equal.par_iter().zip(&sums))
+        .map(|(stream, derived)| match derived {
+            (Some(earlier), _) => Ok((codecs::SAME, same::payload(*earlier))),
+            (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(*rows))),
+            (None, None) => smallest(stream, level),
         })
         .collect();
     coded.into_iter().collect()

@@ -161,8 +161,17 @@ fn the_selection_chooses_what_fits() {
     let energies: Vec<u64> =
         (0..5000).map(|i| (1.0 + (noise(i) >> 40) as f32 / 1e6).to_bits() as u64).collect();
     assert_eq!(chosen(Scalar::F32, number, &[7; 100], Level::Balanced), "constant");
-    assert_eq!(chosen(Scalar::F32, number, &energies, Level::Balanced), "adaptive");
+    // nothing before a value tells about it: contexts do not pay for their time
+    assert_eq!(chosen(Scalar::F32, number, &energies, Level::Balanced), "classes");
     assert_eq!(chosen(Scalar::F32, number, &energies, Level::Fast), "classes");
+    // here they do: each value goes on from the one before
+    let walk: Vec<u64> = (0..5000)
+        .scan(7, |v, i| {
+            *v = (*v * 5 + (noise(i) & 3)) % 61;
+            Some(*v)
+        })
+        .collect();
+    assert_eq!(chosen(Scalar::U32, number, &walk, Level::Balanced), "adaptive");
     let any: Vec<u64> = (0..5000).map(noise).collect();
     assert_eq!(chosen(Scalar::U64, number, &any, Level::Balanced), "store");
     let text: Vec<u64> =

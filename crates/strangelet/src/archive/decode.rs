@@ -133,7 +133,7 @@ impl<S: Source> Archive<S> {
         let mut needed = Vec::new();
         let needs = if codec.derives() { codec.needs(&payload)? } else { Vec::new() };
         for j in needs {
-            if j >= i {
+            if j >= i && !codec.looks_ahead() {
                 return Err(corruption(format!(
                     "stream {i} is derived from stream {j}, which is not before it"
                 )));
@@ -227,7 +227,7 @@ impl<S: Source> Tables for Archive<S> {
                 continue;
             }
             for j in codec.needs(&self.reader.payload(&s.place)?)? {
-                if j >= i {
+                if j >= i && !codec.looks_ahead() {
                     return Err(corruption(format!(
                         "stream {i} is derived from stream {j}, which is not before it"
                     )));

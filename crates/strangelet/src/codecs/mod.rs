@@ -4,6 +4,7 @@ mod adaptive;
 mod bytes;
 mod classes;
 mod constant;
+pub mod digest;
 mod plan;
 pub mod same;
 mod store;
@@ -26,6 +27,9 @@ pub const BYTES: u8 = 5;
 /// Number of `classes`.
 pub const CLASSES: u8 = 6;
 
+/// Number of `digest`.
+pub const DIGEST: u8 = 7;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -35,6 +39,7 @@ pub static ALL: &[&dyn Codec] = &[
     &adaptive::Adaptive,
     &bytes::Bytes,
     &classes::Classes,
+    &digest::Digest,
 ];
 
 /// The codec with a number.
