@@ -290,15 +290,13 @@ impl Writer {
                 bits |= (far as u64 - u64::from(TABLES.distance_base[i])) << (count & 63);
                 count += u32::from(TABLES.distance_extra[i]);
             }
-            // At most 48 bits come at a time.
-            if count >= 16 {
-                if let Some(room) = out.get_mut(at..at + 8) {
-                    room.copy_from_slice(&bits.to_le_bytes());
-                }
-                at += (count >> 3) as usize;
-                bits = bits.unbounded_shr(count & !7);
-                count &= 7;
+            // At most 48 bits come at a time, less than eight are left from before.
+            if let Some(room) = out.get_mut(at..at + 8) {
+                room.copy_from_slice(&bits.to_le_bytes());
             }
+            at += (count >> 3) as usize;
+            bits >>= count & 56;
+            count &= 7;
         }
         (self.bits, self.count, self.at) = (bits, count, at);
         let (code, length) = literal[END];

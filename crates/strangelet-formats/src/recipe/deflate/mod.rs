@@ -5,6 +5,7 @@
 //! parsed into its tokens; a predictor that imitates the match finder is corrected where it errs.
 
 mod emit;
+mod first;
 mod own;
 mod search;
 mod trees;

@@ -5,7 +5,8 @@
 //! one compression per block. It can stop at the first deflate block that differs.
 
 use super::emit::{Symbol, Writer};
-use super::search::{Chains, Crc, LEVELS, Rolled, Sink, fast, lazy};
+use super::first::{Buckets, first};
+use super::search::{Chains, Crc, Rolled, Sink, fast, lazy};
 use crate::recipe::Flavour;
 
 /// Symbols of a block: one less than the 2^14 there is room for.
@@ -13,6 +14,7 @@ const FULL: usize = (1 << 14) - 1;
 
 /// The encoder, kept from block to block.
 pub(super) struct Encoder {
+    buckets: Buckets,
     chains: Chains,
     block: Block,
 }
@@ -20,7 +22,7 @@ pub(super) struct Encoder {
 impl Encoder {
     pub fn new() -> Self {
         let symbols = Box::new([Symbol::default(); FULL + 1]);
-        Encoder { chains: Chains::new(), block: Block { symbols, count: 0, writer: Writer::new() } }
+        Encoder { buckets: Buckets::new(), chains: Chains::new(), block: Block { symbols, count: 0, writer: Writer::new() } }
     }
 
     /// The deflate stream of `content` between `head` and `tail`.
@@ -37,16 +39,19 @@ impl Encoder {
     }
 
     fn run(&mut self, flavour: Flavour, level: u8, content: &[u8], wanted: Option<&[u8]>) -> bool {
-        let depth = LEVELS[usize::from(level.clamp(1, 9)) - 1];
-        let Encoder { chains, block } = self;
-        chains.begin(content.len());
+        let Encoder { buckets, chains, block } = self;
         block.count = 0;
         let mut sink = Collect { block, content, begin: 0, wanted };
-        match (flavour, level <= 3) {
-            (Flavour::Zlib, true) => fast::<Rolled>(chains, content, depth, &mut sink),
-            (Flavour::Zlib, false) => lazy::<Rolled>(chains, content, depth, &mut sink),
-            (Flavour::Cloudflare, true) => fast::<Crc>(chains, content, depth, &mut sink),
-            (Flavour::Cloudflare, false) => lazy::<Crc>(chains, content, depth, &mut sink),
+        if level > 1 {
+            chains.begin(content.len());
+        }
+        match (flavour, level) {
+            (Flavour::Zlib, 0..=1) => first::<Rolled>(buckets, content, &mut sink),
+            (Flavour::Zlib, 2..=3) => fast::<Rolled>(chains, content, level, &mut sink),
+            (Flavour::Zlib, _) => lazy::<Rolled>(chains, content, level, &mut sink),
+            (Flavour::Cloudflare, 0..=1) => first::<Crc>(buckets, content, &mut sink),
+            (Flavour::Cloudflare, 2..=3) => fast::<Crc>(chains, content, level, &mut sink),
+            (Flavour::Cloudflare, _) => lazy::<Crc>(chains, content, level, &mut sink),
         }
     }
 }

@@ -6,15 +6,17 @@
 //! in the whole content, and `base`, where the window would begin, moves along.
 
 /// Reach of a match, as deflate has it.
-const WINDOW: usize = 1 << 15;
+pub(super) const WINDOW: usize = 1 << 15;
 /// The window moves on when less than this is left in it: the longest match and one more.
-const AHEAD: usize = 262;
+pub(super) const AHEAD: usize = 262;
 /// The farthest match that is looked for.
-const FAR: u32 = (WINDOW - AHEAD) as u32;
+pub(super) const FAR: u32 = (WINDOW - AHEAD) as u32;
 /// The longest match.
-const LONGEST: usize = 258;
+pub(super) const LONGEST: usize = 258;
+/// Stands for every distance from here on.
+const NO_LINK: u16 = u16::MAX;
 /// Buckets of the hash.
-const BUCKETS: usize = 1 << 15;
+pub(super) const BUCKETS: usize = 1 << 15;
 
 /// What differs between the encoders: how a string is hashed.
 pub(super) trait Hash {
@@ -76,20 +78,20 @@ const fn crc() -> [[u16; 256]; 4] {
 
 /// How far a level goes.
 #[derive(Clone, Copy)]
-pub(super) struct Depth {
+struct Depth {
     /// A match of this length makes the search for a better one shorter.
-    pub good: usize,
+    good: usize,
     /// A match of this length is not tried to improve; in fast levels no string within a longer
     /// one is inserted.
-    pub lazy: usize,
+    lazy: usize,
     /// A match of this length ends the search.
-    pub nice: usize,
+    nice: usize,
     /// Candidates looked at.
-    pub chain: u32,
+    chain: u32,
 }
 
-/// The levels 1 to 9; the first three take every match as it comes.
-pub(super) const LEVELS: [Depth; 9] = [
+/// The levels 1 to 9; the first three take every match as it comes, the first one is in `first`.
+const LEVELS: [Depth; 9] = [
     depth(4, 4, 8, 4),
     depth(4, 5, 16, 8),
     depth(4, 6, 32, 32),
@@ -101,6 +103,10 @@ pub(super) const LEVELS: [Depth; 9] = [
     depth(32, 258, 258, 4096),
 ];
 
+fn depth_of(level: u8) -> Depth {
+    LEVELS[usize::from(level.clamp(1, 9)) - 1]
+}
+
 const fn depth(good: usize, lazy: usize, nice: usize, chain: u32) -> Depth {
     Depth { good, lazy, nice, chain }
 }
@@ -109,7 +115,8 @@ const fn depth(good: usize, lazy: usize, nice: usize, chain: u32) -> Depth {
 /// is left of the last content lies before everything and ends a chain.
 pub(super) struct Chains {
     head: Box<[u32; BUCKETS]>,
-    link: Box<[u32; WINDOW]>,
+    /// How far before a string the last one of its bucket is; [`NO_LINK`] where that is out of reach.
+    link: Box<[u16; WINDOW]>,
     /// What the chains call position 0 of this content.
     origin: u32,
     /// Where the next content begins.
@@ -118,7 +125,7 @@ pub(super) struct Chains {
 
 impl Chains {
     pub fn new() -> Self {
-        Chains { head: Box::new([0; BUCKETS]), link: Box::new([0; WINDOW]), origin: 0, next: WINDOW as u32 }
+        Chains { head: Box::new([0; BUCKETS]), link: Box::new([NO_LINK; WINDOW]), origin: 0, next: WINDOW as u32 }
     }
 
     /// Makes room for other content of this length (less than 2^31).
@@ -138,8 +145,15 @@ impl Chains {
     fn insert<H: Hash>(&mut self, word: u32, here: u32) -> u32 {
         let head = &mut self.head[H::bucket(word) & (BUCKETS - 1)];
         let before = std::mem::replace(head, here);
-        self.link[here as usize & (WINDOW - 1)] = before;
+        let back = u16::try_from(here.wrapping_sub(before)).unwrap_or(NO_LINK);
+        self.link[here as usize & (WINDOW - 1)] = back;
         before
+    }
+
+    /// The candidate before another one.
+    #[inline(always)]
+    fn before(&self, candidate: u32) -> u32 {
+        candidate.wrapping_sub(self.link[candidate as usize & (WINDOW - 1)].into())
     }
 
     /// The first of the longest matches along a chain that are longer than `best`, or `best`.
@@ -174,7 +188,7 @@ impl Chains {
                     }
                 }
             }
-            candidate = self.link[candidate as usize & (WINDOW - 1)];
+            candidate = self.before(candidate);
             left -= 1;
             if candidate <= limit || left == 0 {
                 return found;
@@ -192,7 +206,7 @@ struct Match {
 
 /// Eight bytes, first byte lowest; zeros behind the end.
 #[inline(always)]
-fn load8(content: &[u8], at: usize) -> u64 {
+pub(super) fn load8(content: &[u8], at: usize) -> u64 {
     match content.get(at..).and_then(|c| c.first_chunk::<8>()) {
         Some(bytes) => u64::from_le_bytes(*bytes),
         None => load_end(content, at),
@@ -211,7 +225,7 @@ fn load_end(content: &[u8], at: usize) -> u64 {
 
 /// How many of the next bytes agree, at most `most`.
 #[inline]
-fn common(content: &[u8], a: usize, b: usize, most: usize) -> usize {
+pub(super) fn common(content: &[u8], a: usize, b: usize, most: usize) -> usize {
     let (Some(a), Some(b)) = (content.get(a..a + most), content.get(b..b + most)) else { return 0 };
     let (a, a_rest) = a.as_chunks::<16>();
     let (b, b_rest) = b.as_chunks::<16>();
@@ -238,15 +252,15 @@ pub(super) trait Sink {
 }
 
 /// Where the window would begin.
-struct Window {
-    base: usize,
+pub(super) struct Window {
+    pub base: usize,
     /// From this position on it moves.
     edge: usize,
     total: usize,
 }
 
 impl Window {
-    fn new(total: usize) -> Self {
+    pub fn new(total: usize) -> Self {
         let mut window = Window { base: 0, edge: 0, total };
         window.set_edge();
         window
@@ -260,7 +274,7 @@ impl Window {
     }
 
     #[inline(always)]
-    fn pass(&mut self, at: usize) {
+    pub fn pass(&mut self, at: usize) {
         if at >= self.edge {
             self.base += WINDOW;
             self.set_edge();
@@ -269,7 +283,8 @@ impl Window {
 }
 
 /// Takes each match as it comes. False where the sink stopped the search.
-pub(super) fn fast<H: Hash>(chains: &mut Chains, content: &[u8], depth: Depth, sink: &mut impl Sink) -> bool {
+pub(super) fn fast<H: Hash>(chains: &mut Chains, content: &[u8], level: u8, sink: &mut impl Sink) -> bool {
+    let depth = depth_of(level);
     let total = content.len();
     let mut window = Window::new(total);
     let mut at = 0;
@@ -311,7 +326,8 @@ pub(super) fn fast<H: Hash>(chains: &mut Chains, content: &[u8], depth: Depth, s
 
 /// Takes a match only where the next position has no longer one. False where the sink stopped
 /// the search.
-pub(super) fn lazy<H: Hash>(chains: &mut Chains, content: &[u8], depth: Depth, sink: &mut impl Sink) -> bool {
+pub(super) fn lazy<H: Hash>(chains: &mut Chains, content: &[u8], level: u8, sink: &mut impl Sink) -> bool {
+    let depth = depth_of(level);
     /// A match of three bytes farther than this costs more than three literals.
     const TOO_FAR: usize = 4096;
     let total = content.len();
