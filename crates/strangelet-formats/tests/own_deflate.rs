@@ -19,24 +19,49 @@ fn zlib(level: u8, content: &[u8]) -> Vec<u8> {
 /// What a piece of content looks like.
 #[derive(Debug, Clone)]
 enum Piece {
-    Noise { seed: u64, len: usize },
-    Run { byte: u8, len: usize },
+    Noise {
+        seed: u64,
+        len: usize,
+    },
+    Run {
+        byte: u8,
+        len: usize,
+    },
     /// Big-endian counters, as ROOT writes offsets.
-    Steps { start: u32, step: u32, count: usize },
+    Steps {
+        start: u32,
+        step: u32,
+        count: usize,
+    },
     /// Few different bytes.
-    Narrow { seed: u64, len: usize, bits: u32 },
+    Narrow {
+        seed: u64,
+        len: usize,
+        bits: u32,
+    },
     /// Bytes from far back.
-    Again { back: usize, len: usize },
+    Again {
+        back: usize,
+        len: usize,
+    },
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
     let len = || prop_oneof![0usize..600, 600usize..20_000];
     prop_oneof![
         (any::<u64>(), len()).prop_map(|(seed, len)| Piece::Noise { seed, len }),
-        (any::<u8>(), prop_oneof![1usize..700, 1usize..100_000]).prop_map(|(byte, len)| Piece::Run { byte, len }),
-        (any::<u32>(), 0u32..300, 0usize..5000).prop_map(|(start, step, count)| Piece::Steps { start, step, count }),
+        (any::<u8>(), prop_oneof![1usize..700, 1usize..100_000])
+            .prop_map(|(byte, len)| Piece::Run { byte, len }),
+        (any::<u32>(), 0u32..300, 0usize..5000).prop_map(|(start, step, count)| Piece::Steps {
+            start,
+            step,
+            count
+        }),
         (any::<u64>(), len(), 1u32..8).prop_map(|(seed, len, bits)| Piece::Narrow { seed, len, bits }),
-        (prop_oneof![1usize..300, 4000usize..4200, 32_000usize..33_000, 1usize..70_000], prop_oneof![1usize..12, 200usize..300, 1usize..3000])
+        (
+            prop_oneof![1usize..300, 4000usize..4200, 32_000usize..33_000, 1usize..70_000],
+            prop_oneof![1usize..12, 200usize..300, 1usize..3000]
+        )
             .prop_map(|(back, len)| Piece::Again { back, len }),
     ]
 }
@@ -46,7 +71,10 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         prop::collection::vec(piece(), 0..4),
         prop::collection::vec(piece(), 0..60),
-        prop::collection::vec(prop_oneof![piece(), piece(), Just(Piece::Noise { seed: 1, len: 40_000 })], 10..60),
+        prop::collection::vec(
+            prop_oneof![piece(), piece(), Just(Piece::Noise { seed: 1, len: 40_000 })],
+            10..60
+        ),
     ];
     pieces.prop_map(|pieces| {
         let mut out = Vec::new();

@@ -54,7 +54,7 @@ const fn tables() -> Tables {
     t.length_base[28] = 255;
     let mut base = 0usize;
     let mut symbol = 0;
-    while symbol < DISTANCES {
+    while symbol < 30 {
         let extra = if symbol < 4 { 0 } else { symbol / 2 - 1 };
         t.distance_base[symbol] = base as u16;
         t.distance_extra[symbol] = extra as u8;
@@ -71,6 +71,22 @@ const fn tables() -> Tables {
         symbol += 1;
     }
     t
+}
+
+/// Extra bits by symbol of the three alphabets.
+static EXTRA: ([u8; LITERALS], [u8; DISTANCES], [u8; LENGTHS]) = extra();
+
+const fn extra() -> ([u8; LITERALS], [u8; DISTANCES], [u8; LENGTHS]) {
+    let tables = tables();
+    let mut literals = [0; LITERALS];
+    let mut i = 0;
+    while END + 1 + i < LITERALS {
+        literals[END + 1 + i] = tables.length_extra[i];
+        i += 1;
+    }
+    let mut lengths = [0; LENGTHS];
+    (lengths[16], lengths[17], lengths[18]) = (REPEAT[0], REPEAT[1], REPEAT[2]);
+    (literals, tables.distance_extra, lengths)
 }
 
 #[inline]
@@ -115,7 +131,7 @@ pub(super) struct Writer {
     bits: u64,
     count: u32,
     builder: Builder,
-    fixed: (Code<288>, Code<DISTANCES>),
+    fixed: (Code<LITERALS>, Code<DISTANCES>),
     literals: Code<LITERALS>,
     distances: Code<DISTANCES>,
     lengths: Code<LENGTHS>,
@@ -124,7 +140,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn new() -> Self {
-        let mut fixed = [8; 288];
+        let mut fixed = [8; LITERALS];
         fixed[144..256].fill(9);
         fixed[256..280].fill(7);
         Writer {
@@ -179,26 +195,15 @@ impl Writer {
         let sent = ORDER.iter().rposition(|&s| self.lengths.lengths[usize::from(s)] != 0);
         let sent = sent.unwrap_or_default().max(3) + 1;
 
-        let cost = |frequency: u16, length: u8| u64::from(frequency) * u64::from(length);
-        let (mut own, mut fixed) = (5 + 5 + 4 + 3 * sent as u64, 0);
-        for (i, &frequency) in lengths.iter().enumerate() {
-            let extra = if i < 16 { 0 } else { REPEAT[i - 16] };
-            own += cost(frequency, self.lengths.lengths[i] + extra);
-        }
-        for (i, &frequency) in literals.iter().enumerate() {
-            let extra = if i <= END { 0 } else { TABLES.length_extra[i - END - 1] };
-            own += cost(frequency, self.literals.lengths[i] + extra);
-            fixed += cost(frequency, self.fixed.0.lengths[i] + extra);
-        }
-        for (i, &frequency) in distances.iter().enumerate() {
-            let extra = TABLES.distance_extra[i];
-            own += cost(frequency, self.distances.lengths[i] + extra);
-            fixed += cost(frequency, 5 + extra);
-        }
-        let bytes = |bits: u64| (bits + 3 + 7) >> 3;
+        let mut own = 5 + 5 + 4 + 3 * sent as u32 + cost(&lengths, &self.lengths.lengths, &EXTRA.2);
+        own += cost(&literals, &self.literals.lengths, &EXTRA.0);
+        own += cost(&distances, &self.distances.lengths, &EXTRA.1);
+        let fixed = cost(&literals, &self.fixed.0.lengths, &EXTRA.0)
+            + cost(&distances, &self.fixed.1.lengths, &EXTRA.1);
+        let bytes = |bits: u32| (bits + 3 + 7) >> 3;
         let least = bytes(own).min(bytes(fixed));
 
-        if let Some(stored) = stored.filter(|s| s.len() as u64 + 4 <= least) {
+        if let Some(stored) = stored.filter(|s| s.len() as u64 + 4 <= least.into()) {
             self.stored(stored, last);
             return;
         }
@@ -208,8 +213,7 @@ impl Writer {
         }
         if bytes(fixed) <= bytes(own) {
             self.put(2 | u64::from(last), 3);
-            let (literals, distances) = (self.fixed.0, self.fixed.1);
-            self.symbols(symbols, &literals, &distances);
+            self.symbols(symbols, true);
         } else {
             self.put(4 | u64::from(last), 3);
             self.put(self.literals.last as u64 - 256, 5);
@@ -221,14 +225,14 @@ impl Writer {
             let runs = std::mem::take(&mut self.runs);
             for &(symbol, repeat) in &runs {
                 let i = usize::from(symbol);
-                self.put(self.lengths.bits[i].into(), self.lengths.lengths[i].into());
+                let (code, length) = self.lengths.get(i);
+                self.put(code, length);
                 if i >= 16 {
                     self.put(repeat.into(), REPEAT[i - 16].into());
                 }
             }
             self.runs = runs;
-            let (literals, distances) = (self.literals, self.distances);
-            self.symbols(symbols, &literals, &distances);
+            self.symbols(symbols, false);
         }
         if last {
             self.align();
@@ -252,41 +256,29 @@ impl Writer {
         }
     }
 
-    /// The symbols of a block and its end.
-    fn symbols<const N: usize>(
-        &mut self,
-        symbols: &[Symbol],
-        literals: &Code<N>,
-        distances: &Code<DISTANCES>,
-    ) {
-        // Code and length side by side: one look-up each.
-        let mut literal = [(0u16, 0u8); 512];
-        for (slot, pair) in literal.iter_mut().zip(literals.bits.iter().zip(&literals.lengths)) {
-            *slot = (*pair.0, *pair.1);
-        }
-        let mut distance = [(0u16, 0u8); 32];
-        for (slot, pair) in distance.iter_mut().zip(distances.bits.iter().zip(&distances.lengths)) {
-            *slot = (*pair.0, *pair.1);
-        }
+    /// The symbols of a block and its end, in the fixed code or its own.
+    fn symbols(&mut self, symbols: &[Symbol], fixed: bool) {
+        let literals = if fixed { &self.fixed.0 } else { &self.literals };
+        let distances = if fixed { &self.fixed.1 } else { &self.distances };
         let (mut bits, mut count, mut at) = (self.bits, self.count, self.at);
         let out = self.out.as_mut_slice();
         for &symbol in symbols {
             if symbol.is_literal() {
-                let (code, length) = literal[(symbol.0 & 255) as usize];
-                bits |= u64::from(code) << (count & 63);
-                count += u32::from(length);
+                let (code, length) = literals.get((symbol.0 & 255) as usize);
+                bits |= code << (count & 63);
+                count += length;
             } else {
                 let (length, far) = symbol.parts();
                 let i = usize::from(TABLES.length[length] & 31);
-                let (code, n) = literal[END + 1 + i];
-                bits |= u64::from(code) << (count & 63);
-                count += u32::from(n);
+                let (code, n) = literals.get(END + 1 + i);
+                bits |= code << (count & 63);
+                count += n;
                 bits |= ((length - usize::from(TABLES.length_base[i])) as u64) << (count & 63);
                 count += u32::from(TABLES.length_extra[i]);
                 let i = distance_symbol(far);
-                let (code, n) = distance[i];
-                bits |= u64::from(code) << (count & 63);
-                count += u32::from(n);
+                let (code, n) = distances.get(i);
+                bits |= code << (count & 63);
+                count += n;
                 bits |= (far as u64 - u64::from(TABLES.distance_base[i])) << (count & 63);
                 count += u32::from(TABLES.distance_extra[i]);
             }
@@ -298,9 +290,9 @@ impl Writer {
             bits >>= count & 56;
             count &= 7;
         }
+        let (code, length) = literals.get(END);
         (self.bits, self.count, self.at) = (bits, count, at);
-        let (code, length) = literal[END];
-        self.put(code.into(), length.into());
+        self.put(code, length);
     }
 
     /// Up to 16 bits.
@@ -342,8 +334,13 @@ fn histogram(symbols: &[Symbol]) -> ([u16; LITERALS], [u16; DISTANCES]) {
         }
     }
     literals[END] = 1;
-    let mut used = ([0; LITERALS], [0; DISTANCES]);
-    used.0.copy_from_slice(&literals[..LITERALS]);
-    used.1.copy_from_slice(&distances[..DISTANCES]);
-    used
+    let mut used = [0; LITERALS];
+    used.copy_from_slice(&literals[..LITERALS]);
+    (used, distances)
+}
+
+/// The bits that symbols take, extra bits included.
+fn cost<const N: usize>(frequencies: &[u16; N], lengths: &[u8; N], extra: &[u8; N]) -> u32 {
+    let all = frequencies.iter().zip(lengths).zip(extra);
+    all.map(|((&frequency, &length), &extra)| u32::from(frequency) * u32::from(length + extra)).sum()
 }

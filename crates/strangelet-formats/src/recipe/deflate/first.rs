@@ -49,7 +49,14 @@ impl Buckets {
 /// The first of the longest matches with the four `candidates`, as length and distance; a length below the
 /// least one where there is none. `reach` bounds the distances.
 #[inline(always)]
-fn longest(content: &[u8], at: usize, here: u32, candidates: [u32; 4], reach: u32, most: usize) -> (usize, usize) {
+fn longest(
+    content: &[u8],
+    at: usize,
+    here: u32,
+    candidates: [u32; 4],
+    reach: u32,
+    most: usize,
+) -> (usize, usize) {
     let scan = load8(content, at);
     // The first one may be just as far as possible, the others less.
     let (first, others) = (reach.min(FAR + 1), reach.min(FAR));

@@ -22,7 +22,11 @@ pub(super) struct Encoder {
 impl Encoder {
     pub fn new() -> Self {
         let symbols = Box::new([Symbol::default(); FULL + 1]);
-        Encoder { buckets: Buckets::new(), chains: Chains::new(), block: Block { symbols, count: 0, writer: Writer::new() } }
+        Encoder {
+            buckets: Buckets::new(),
+            chains: Chains::new(),
+            block: Block { symbols, count: 0, writer: Writer::new() },
+        }
     }
 
     /// The deflate stream of `content` between `head` and `tail`.

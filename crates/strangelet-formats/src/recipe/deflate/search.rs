@@ -125,7 +125,12 @@ pub(super) struct Chains {
 
 impl Chains {
     pub fn new() -> Self {
-        Chains { head: Box::new([0; BUCKETS]), link: Box::new([NO_LINK; WINDOW]), origin: 0, next: WINDOW as u32 }
+        Chains {
+            head: Box::new([0; BUCKETS]),
+            link: Box::new([NO_LINK; WINDOW]),
+            origin: 0,
+            next: WINDOW as u32,
+        }
     }
 
     /// Makes room for other content of this length (less than 2^31).

@@ -4,10 +4,10 @@
 //! rarest nodes of a binary heap, takes the shallower of two equally rare ones, and shortens codes
 //! that grow too long by moving leaves of the longest lengths.
 
-/// Symbols of the literal and length alphabet.
-pub(super) const LITERALS: usize = 286;
-/// Symbols of the distance alphabet.
-pub(super) const DISTANCES: usize = 30;
+/// Symbols of the literal and length alphabet, the last two never used.
+pub(super) const LITERALS: usize = 288;
+/// Symbols of the distance alphabet, the last two never used.
+pub(super) const DISTANCES: usize = 32;
 /// Symbols of the alphabet that code lengths are written in.
 pub(super) const LENGTHS: usize = 19;
 
@@ -20,13 +20,13 @@ const FREQUENCY: u32 = 15;
 /// The number of the node.
 const NODE: u32 = (1 << DEPTH) - 1;
 
-/// A code: per symbol the length and the bits, first bit lowest.
-#[derive(Clone, Copy)]
+/// A code.
+#[derive(Clone)]
 pub(super) struct Code<const N: usize> {
-    /// Number of bits, 0 for a symbol that does not occur.
+    /// Number of bits per symbol, 0 for one that does not occur.
     pub lengths: [u8; N],
-    /// The bits.
-    pub bits: [u16; N],
+    /// The bits, first bit lowest, and above 16 bits their number.
+    words: [u32; N],
     /// The last symbol that has a code.
     pub last: usize,
 }
@@ -34,12 +34,12 @@ pub(super) struct Code<const N: usize> {
 impl<const N: usize> Code<N> {
     /// A code without symbols.
     pub const fn new() -> Self {
-        Code { lengths: [0; N], bits: [0; N], last: 0 }
+        Code { lengths: [0; N], words: [0; N], last: 0 }
     }
 
     /// The code that follows from the lengths (RFC 1951, 3.2.2).
     pub fn from_lengths(lengths: [u8; N]) -> Self {
-        let mut code = Code { lengths, bits: [0; N], last: N - 1 };
+        let mut code = Code { lengths, words: [0; N], last: N - 1 };
         code.fill();
         code
     }
@@ -55,13 +55,19 @@ impl<const N: usize> Code<N> {
         for length in 1..16 {
             next[length] = next[length - 1].wrapping_add(count[length - 1]) << 1;
         }
-        for (bits, &length) in self.bits.iter_mut().zip(&self.lengths) {
-            let length = usize::from(length & 15);
-            if length > 0 {
-                *bits = next[length].reverse_bits() >> (16 - length);
-                next[length] = next[length].wrapping_add(1);
-            }
+        for (word, &length) in self.words.iter_mut().zip(&self.lengths) {
+            // Symbols without a code count up where nobody looks.
+            let next = &mut next[usize::from(length & 15)];
+            *word = u32::from(length) << 16 | u32::from(next.reverse_bits()) >> (16 - (length & 15));
+            *next = next.wrapping_add(1);
         }
+    }
+
+    /// The bits of a symbol and their number.
+    #[inline(always)]
+    pub fn get(&self, symbol: usize) -> (u64, u32) {
+        let word = self.words.get(symbol).copied().unwrap_or_default();
+        ((word & 0xffff).into(), word >> 16)
     }
 }
 
@@ -105,6 +111,8 @@ impl Builder {
             len += 1;
             self.heap[len] = 1 << FREQUENCY | symbol as u32;
         }
+        // What stands behind the last entry loses every comparison.
+        self.heap[(len + 1) & (ROOM - 1)] = u32::MAX;
         for at in (1..=len / 2).rev() {
             self.sink(at, len);
         }
@@ -113,6 +121,7 @@ impl Builder {
         while len >= 2 {
             let rarest = self.heap[1];
             self.heap[1] = self.heap[len & (ROOM - 1)];
+            self.heap[len & (ROOM - 1)] = u32::MAX;
             len -= 1;
             self.sink(1, len);
             let second = self.heap[1];
@@ -143,10 +152,10 @@ impl Builder {
         let entry = heap[at & (ROOM - 1)];
         let mut child = at * 2;
         while child <= len {
-            if child < len && not_above(heap[(child + 1) & (ROOM - 1)], heap[child & (ROOM - 1)]) {
-                child += 1;
-            }
-            let lesser = heap[child & (ROOM - 1)];
+            let (left, right) = (heap[child & (ROOM - 1)], heap[(child + 1) & (ROOM - 1)]);
+            let turn = not_above(right, left);
+            let lesser = if turn { right } else { left };
+            child += usize::from(turn);
             if not_above(entry, lesser) {
                 break;
             }
