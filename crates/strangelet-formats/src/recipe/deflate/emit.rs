@@ -140,16 +140,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn new() -> Self {
-        let mut fixed = [8; LITERALS];
-        fixed[144..256].fill(9);
-        fixed[256..280].fill(7);
         Writer {
             out: Vec::new(),
             at: 0,
             bits: 0,
             count: 0,
             builder: Builder::new(),
-            fixed: (Code::from_lengths(fixed), Code::from_lengths([5; DISTANCES])),
+            fixed: (Code::fixed_literals(), Code::from_lengths([5; DISTANCES])),
             literals: Code::new(),
             distances: Code::new(),
             lengths: Code::new(),

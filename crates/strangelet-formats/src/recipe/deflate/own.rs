@@ -43,7 +43,7 @@ impl Encoder {
     }
 
     fn run(&mut self, flavour: Flavour, level: u8, content: &[u8], wanted: Option<&[u8]>) -> bool {
-        let Encoder { buckets, chains, block } = self;
+        let Encoder { buckets, chains, block, .. } = self;
         block.count = 0;
         let mut sink = Collect { block, content, begin: 0, wanted };
         if level > 1 {

@@ -26,6 +26,8 @@ pub(super) trait Hash {
     const NEAR: bool;
     /// The bucket of the string that begins with these bytes, first byte lowest.
     fn bucket(word: u32) -> usize;
+    /// The same, and what tells most strings of a bucket apart.
+    fn bucket_and_tag(word: u32) -> (usize, u8);
 }
 
 /// Stock zlib: three bytes, rolled together five bits at a time.
@@ -38,6 +40,10 @@ impl Hash for Rolled {
     fn bucket(word: u32) -> usize {
         ((word & 31) << 10 ^ (word >> 8 & 255) << 5 ^ (word >> 16 & 255)) as usize
     }
+    #[inline(always)]
+    fn bucket_and_tag(word: u32) -> (usize, u8) {
+        (Self::bucket(word), (word >> 8) as u8)
+    }
 }
 
 /// Cloudflare's zlib: the CRC-32C of four bytes.
@@ -48,15 +54,20 @@ impl Hash for Crc {
     const NEAR: bool = false;
     #[inline(always)]
     fn bucket(word: u32) -> usize {
+        Self::bucket_and_tag(word).0
+    }
+    #[inline(always)]
+    fn bucket_and_tag(word: u32) -> (usize, u8) {
         let [a, b, c, d] = word.to_le_bytes().map(usize::from);
-        usize::from(CRC[0][a] ^ CRC[1][b] ^ CRC[2][c] ^ CRC[3][d]) & (BUCKETS - 1)
+        let crc = CRC[0][a] ^ CRC[1][b] ^ CRC[2][c] ^ CRC[3][d];
+        (crc as usize & (BUCKETS - 1), (crc >> 15) as u8)
     }
 }
 
-/// The low bits of what each byte of four adds to their CRC-32C.
-static CRC: [[u16; 256]; 4] = crc();
+/// What each byte of four adds to their CRC-32C.
+static CRC: [[u32; 256]; 4] = crc();
 
-const fn crc() -> [[u16; 256]; 4] {
+const fn crc() -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
     let mut byte = 0;
     while byte < 256 {
@@ -69,7 +80,7 @@ const fn crc() -> [[u16; 256]; 4] {
                 bit += 1;
             }
             place -= 1;
-            tables[place][byte] = crc as u16;
+            tables[place][byte] = crc;
         }
         byte += 1;
     }

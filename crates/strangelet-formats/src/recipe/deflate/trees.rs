@@ -71,6 +71,16 @@ impl<const N: usize> Code<N> {
     }
 }
 
+impl Code<LITERALS> {
+    /// The fixed code of literals and lengths.
+    pub fn fixed_literals() -> Self {
+        let mut lengths = [8; LITERALS];
+        lengths[144..256].fill(9);
+        lengths[256..280].fill(7);
+        Code::from_lengths(lengths)
+    }
+}
+
 /// Room for building codes.
 pub(super) struct Builder {
     /// Entries `frequency, depth, node`, a heap from index 1.
