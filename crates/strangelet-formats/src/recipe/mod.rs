@@ -69,15 +69,36 @@ pub enum Effort {
     Balanced,
 }
 
+/// A deflate whose bytes the encoder of this crate writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// Stock zlib, any version.
+    Zlib,
+    /// Cloudflare's fork of zlib on a processor with SSE 4.2, as bundled with ROOT and CMSSW.
+    Cloudflare,
+}
+
+impl Flavour {
+    /// All flavours, in the order of their numbers on disk.
+    pub const ALL: [Flavour; 2] = [Flavour::Zlib, Flavour::Cloudflare];
+}
+
 /// How a compressed block is made again from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Recipe {
-    /// Stock zlib.
+    /// Stock zlib, the library.
     Deflate {
         /// Level, 0 to 9.
         level: u8,
         /// Base-2 logarithm of the window, 9 to 15.
         window: u8,
+    },
+    /// The encoder of this crate that writes what a known deflate writes; window 2^15.
+    Own {
+        /// Whose bytes it writes.
+        flavour: Flavour,
+        /// Level, 1 to 9.
+        level: u8,
     },
     /// Another deflate: the corrections tell where it differs from the predicted tokens.
     Tokens {
@@ -112,12 +133,14 @@ const LZMA: u8 = 2;
 const LZ4_FAST: u8 = 3;
 const LZ4_HIGH: u8 = 4;
 const ZSTD: u8 = 5;
+const OWN: u8 = 6;
 
 impl Recipe {
     /// Appends the bytes of this recipe (1 to 5); equal recipes have equal bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
         match *self {
             Recipe::Deflate { level, window } => out.extend([DEFLATE, level | window << 4]),
+            Recipe::Own { flavour, level } => out.extend([OWN, level | (flavour as u8) << 4]),
             Recipe::Tokens { header: [a, b] } => out.extend([TOKENS, a, b]),
             Recipe::Lzma { preset, extreme, check, dictionary } => {
                 out.extend([LZMA, preset | u8::from(extreme) << 4, check]);
@@ -145,6 +168,13 @@ impl Recipe {
                     return Err(corruption("recipe: no such deflate level or window"));
                 }
                 Recipe::Deflate { level, window }
+            }
+            OWN => {
+                let b = byte(bytes)?;
+                match (Flavour::ALL.get(usize::from(b >> 4)), b & 15) {
+                    (Some(&flavour), level @ 1..=9) => Recipe::Own { flavour, level },
+                    _ => return Err(corruption("recipe: no such deflate flavour or level")),
+                }
             }
             TOKENS => Recipe::Tokens { header: [byte(bytes)?, byte(bytes)?] },
             LZMA => {
@@ -295,6 +325,12 @@ impl Kitchen {
             }
             (Kind::Deflate, Recipe::Deflate { level, window }) => {
                 self.deflate.apply(false, level, window, content)
+            }
+            (Kind::Zlib, Recipe::Own { flavour, level }) => {
+                Ok(self.deflate.make(true, flavour, level, content))
+            }
+            (Kind::Deflate, Recipe::Own { flavour, level }) => {
+                Ok(self.deflate.make(false, flavour, level, content))
             }
             (Kind::Zlib, Recipe::Tokens { header }) => deflate::recreate(Some(header), corrections, content),
             (Kind::Deflate, Recipe::Tokens { .. }) => deflate::recreate(None, corrections, content),

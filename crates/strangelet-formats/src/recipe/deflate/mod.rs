@@ -1,8 +1,14 @@
-//! Deflate: stock zlib by level, and any other deflate by its tokens.
+//! Deflate: zlib and cloudflare's fork of it by level, and any other deflate by its tokens.
 //!
-//! The header of zlib names a class of levels, so the usual case is one attempt. What stock zlib
-//! does not write (cloudflare's fork, zlib-ng, libdeflate) is parsed into its tokens; a predictor
-//! that imitates the match finder is corrected where it errs.
+//! The header of zlib names a class of levels, so the usual case is one attempt of the encoder
+//! here, which writes the bytes of both. What neither of the two writes (zlib-ng, libdeflate) is
+//! parsed into its tokens; a predictor that imitates the match finder is corrected where it errs.
+
+mod emit;
+mod first;
+mod own;
+mod search;
+mod trees;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +18,8 @@ use strangelet::error::{Result, corruption};
 use strangelet::limits;
 use zlib_rs::{Inflate, InflateFlush};
 
-use super::{Effort, MAX_CONTENT, Recipe, exact};
+use self::own::Encoder;
+use super::{Effort, Flavour, MAX_CONTENT, Recipe, exact};
 
 /// Room for content that is made before the block has shown to hold as much.
 const FIRST: usize = 1 << 22;
@@ -26,6 +33,7 @@ const WORTH: usize = 3;
 pub(super) struct Deflate {
     encoders: Vec<(u8, u8, Compress)>,
     decoders: [Option<Inflate>; 2],
+    own: Option<Encoder>,
     scratch: Vec<u8>,
 }
 
@@ -85,23 +93,26 @@ impl Deflate {
                 _ => &[9, 7, 8],
             };
         }
-        let hinted = match hint {
-            Some(&Recipe::Deflate { level, window: w }) if w == window => Some(level),
-            _ => None,
-        };
+        // In a file of a foreign deflate few blocks, picked by their last byte, are tried with the others.
         let foreign = matches!(hint, Some(Recipe::Tokens { .. }));
-        // In a file of a foreign deflate few blocks, picked by their last byte, are tried with stock zlib.
         let skip = foreign && (effort == Effort::Fast || block.last().is_some_and(|b| b & 15 != 0));
-        if stock && !skip {
-            let order = hinted.into_iter().filter(|l| levels.contains(l));
-            let order = order.chain(levels.iter().copied().filter(|&l| Some(l) != hinted));
-            for level in order {
-                if self.makes(wrapped, level, window, block, content) {
-                    return Some((Recipe::Deflate { level, window }, Vec::new()));
-                }
+        if stock && !skip && self.sums(wrapped, block, content) {
+            let order = attempts(hint, levels, window);
+            if let Some(recipe) = order.into_iter().find(|r| self.makes(wrapped, r, block, content)) {
+                return Some((recipe, Vec::new()));
             }
         }
         tokens(wrapped, block, content)
+    }
+
+    /// Makes a block with the encoder here.
+    pub fn make(&mut self, wrapped: bool, flavour: Flavour, level: u8, content: &[u8]) -> Vec<u8> {
+        let own = self.own.get_or_insert_with(Encoder::new);
+        if wrapped {
+            own.make(flavour, level, content, &header_of(level, 15), &adler32(content).to_be_bytes())
+        } else {
+            own.make(flavour, level, content, &[], &[])
+        }
     }
 
     pub fn apply(&mut self, wrapped: bool, level: u8, window: u8, content: &[u8]) -> Result<Vec<u8>> {
@@ -125,18 +136,38 @@ impl Deflate {
         }
     }
 
-    /// Whether zlib at this level makes `block` out of `content`; gives up at the first piece
-    /// that differs.
-    fn makes(&mut self, wrapped: bool, level: u8, window: u8, block: &[u8], content: &[u8]) -> bool {
-        let mut rest = block;
+    /// Whether the sum behind a block of zlib is that of its content.
+    fn sums(&self, wrapped: bool, block: &[u8], content: &[u8]) -> bool {
+        !wrapped || block.last_chunk().is_some_and(|sum| u32::from_be_bytes(*sum) == adler32(content))
+    }
+
+    /// Whether a recipe without corrections makes `block`, whose sum is right, out of `content`.
+    fn makes(&mut self, wrapped: bool, recipe: &Recipe, block: &[u8], content: &[u8]) -> bool {
+        let (level, window) = match *recipe {
+            Recipe::Deflate { level, window } => (level, window),
+            Recipe::Own { level, .. } => (level, 15),
+            _ => return false,
+        };
+        let mut stream = block;
         if wrapped {
-            let Some((header, stream)) = block.split_first_chunk::<2>() else { return false };
-            let Some((stream, sum)) = stream.split_last_chunk::<4>() else { return false };
-            if *header != header_of(level, window) || u32::from_be_bytes(*sum) != adler32(content) {
+            let Some((header, rest)) = block.split_first_chunk::<2>() else { return false };
+            let Some((rest, _)) = rest.split_last_chunk::<4>() else { return false };
+            if *header != header_of(level, window) {
                 return false;
             }
-            rest = stream;
+            stream = rest;
         }
+        match *recipe {
+            Recipe::Own { flavour, level } => {
+                self.own.get_or_insert_with(Encoder::new).makes(flavour, level, content, stream)
+            }
+            _ => self.zlib_makes(level, window, stream, content),
+        }
+    }
+
+    /// Whether the library makes `stream`; gives up at the first piece that differs.
+    fn zlib_makes(&mut self, level: u8, window: u8, stream: &[u8], content: &[u8]) -> bool {
+        let mut rest = stream;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(STRIDE, 0);
         let encoder = self.encoder(level, window);
@@ -174,6 +205,34 @@ impl Deflate {
         encoder.reset();
         encoder
     }
+}
+
+/// What to try for a block whose header admits these levels, in this order: what made the last
+/// block, then zlib and its fork at each level. The encoder here knows one window and no level 0;
+/// there, and once more for the likeliest level, the library itself is asked.
+fn attempts(hint: Option<&Recipe>, levels: &[u8], window: u8) -> Vec<Recipe> {
+    let mut order = Vec::new();
+    let (mut level, mut flavour) = (levels.first().copied().unwrap_or_default(), Flavour::Zlib);
+    match hint {
+        Some(&Recipe::Own { flavour: f, level: l }) if levels.contains(&l) => (flavour, level) = (f, l),
+        Some(&Recipe::Deflate { level: l, .. }) if levels.contains(&l) => level = l,
+        _ => {}
+    }
+    let others = levels.iter().copied().filter(|&l| l != level);
+    let by_level = std::iter::once(level).chain(others);
+    if window == 15 {
+        let other = Flavour::ALL.into_iter().filter(|&f| f != flavour);
+        for flavour in std::iter::once(flavour).chain(other) {
+            let known = by_level.clone().filter(|&level| level > 0);
+            order.extend(known.map(|level| Recipe::Own { flavour, level }));
+        }
+        order.extend(
+            by_level.filter(|&l| l == 0 || l == level).map(|level| Recipe::Deflate { level, window }),
+        );
+    } else {
+        order.extend(by_level.map(|level| Recipe::Deflate { level, window }));
+    }
+    order
 }
 
 /// The header that zlib writes (RFC 1950): window, class of the level, and what makes it a multiple of 31.
