@@ -59,7 +59,7 @@
 //! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): logistic mixing.
 //! G. N. N. Martin, Range encoding (1979). Trees with frequent symbols near the root: R. M. Fano (1949).
 
-use super::plan::{Forward, Plan, code_table, count_prefixes, flat_size, rank_plans, sample};
+use super::plan::{Candidate, Forward, Plan, code_table, count_prefixes, flat_size, rank_plans, sample};
 use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
@@ -482,10 +482,21 @@ const PAYS: usize = 16;
 
 /// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
-    let (plans, framed) = rank_plans::<W>(stream);
+    let plans = rank_plans::<W>(stream);
     let count = stream.cells.len();
     let most = if count <= 2048 { 2048 } else { (count / 16).clamp(2048, 8192) };
-    let few: Vec<Vec<W>> = framed.iter().map(|k| sample(k, most)).collect();
+    // The keys of the best plans, whole and some.
+    let (mut framed, mut few): (Vec<Vec<W>>, Vec<Vec<W>>) = (Vec::new(), Vec::new());
+    let close = |c: &&Candidate| c.cost <= plans[0].cost + plans[0].cost / 32;
+    let plans: Vec<&Candidate> = plans.iter().take(2).filter(close).collect();
+    for c in &plans {
+        let keys = c.plan.keys::<W>(stream.cells);
+        few.push(sample(&keys, most));
+        framed.push(keys);
+        if plans.iter().all(|p| p.plan.map == c.plan.map) {
+            break;
+        }
+    }
     let mut best: Option<Best> = None;
     let attempt = |mut settings: Settings, keys: usize, best: &mut Option<Best>| -> Result<()> {
         let mut payload = Vec::new();
@@ -500,13 +511,12 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
         }
         Ok(())
     };
-    for c in plans.iter().take(2) {
-        if c.cost <= plans[0].cost + plans[0].cost / 32 {
-            let live = framed[c.keys].iter().fold(0, |a, k| a | k.wide());
-            let scale = (64 - live.leading_zeros()).saturating_sub(6);
-            let settings = Settings { plan: c.plan, depth: 2, scale, side: 0, reach: 0 };
-            attempt(settings, c.keys, &mut best)?;
-        }
+    for (i, c) in plans.iter().enumerate() {
+        let keys = i.min(framed.len() - 1);
+        let live = framed[keys].iter().fold(0, |a, k| a | k.wide());
+        let scale = (64 - live.leading_zeros()).saturating_sub(6);
+        let settings = Settings { plan: c.plan, depth: 2, scale, side: 0, reach: 0 };
+        attempt(settings, keys, &mut best)?;
     }
     let Some(b) = &best else { return Ok(None) };
     let (s, keys) = (b.settings, b.keys);

@@ -68,9 +68,10 @@ impl Codec for Classes {
 }
 
 fn encode<W: Forward>(stream: &Stream, out: &mut Vec<u8>) -> Result<bool> {
-    let (plans, framed) = rank_plans::<W>(stream);
+    let plans = rank_plans::<W>(stream);
     let Some(best) = plans.first() else { return Ok(false) };
-    let (keys, mut plan) = (&framed[best.keys], best.plan);
+    let mut plan = best.plan;
+    let keys = &plan.keys::<W>(stream.cells);
     let (mut used, counts) = loop {
         match count_prefixes(keys, &plan, |_| false) {
             Some(found) => break found,

@@ -111,6 +111,13 @@ impl Plan {
         if self.lag > 0 { W::narrow(zigzag(key.wrapping_sub(before), W::BITS)).wide() } else { key }
     }
 
+    /// The keys of cells in their frame; empty where the map does not fit.
+    pub fn keys<W: Forward>(&self, cells: &Cells) -> Vec<W> {
+        let mut keys = W::forward(cells, self.map, self.dead).unwrap_or_default();
+        keys::into_frame(&mut keys, self.min, self.shift);
+        keys
+    }
+
     /// The cells of keys in their frame.
     pub fn cells<W: Word>(&self, mut keys: Vec<W>, scalar: Scalar) -> Cells {
         if self.min != 0 || self.shift != 0 {
@@ -267,8 +274,18 @@ fn n_log_n(n: u64) -> u64 {
     n * (e * 256 + (bent >> 8))
 }
 
+/// Four pieces of the cells in their order, together `most` at most.
+fn sample_cells(cells: &Cells, most: usize) -> Cells {
+    match cells {
+        Cells::W1(v) => Cells::W1(sample(v, most)),
+        Cells::W2(v) => Cells::W2(sample(v, most)),
+        Cells::W4(v) => Cells::W4(sample(v, most)),
+        Cells::W8(v) => Cells::W8(sample(v, most)),
+    }
+}
+
 /// Four pieces of the keys in their order, together `most` at most.
-pub fn sample<W: Word>(keys: &[W], most: usize) -> Vec<W> {
+pub fn sample<W: Copy>(keys: &[W], most: usize) -> Vec<W> {
     if keys.len() <= most {
         return keys.to_vec();
     }
@@ -277,29 +294,66 @@ pub fn sample<W: Word>(keys: &[W], most: usize) -> Vec<W> {
     (0..4).flat_map(|k| keys[k * step..k * step + piece].iter().copied()).collect()
 }
 
-/// About how many bits prefixes and suffixes take, without contexts; the symbols are sorted. `None` where
-/// there are too many classes, or will be in `others` symbols more.
-fn estimate(sorted: &[u64], cut: Cut, others: u64) -> Option<u64> {
-    let (mut cost, mut classes, mut suffixes) = (n_log_n(sorted.len() as u64), 0, 0);
-    let mut once = 0;
-    for run in sorted.chunk_by(|a, b| cut.prefix(*a) == cut.prefix(*b)) {
+/// Symbols with the same prefix: one of them, and how many they are.
+type Group = (u64, u32);
+
+/// About how many bits prefixes and suffixes take, without contexts, for symbols in groups that no prefix of the
+/// cut parts, in ascending order. `None` where there are too many classes.
+fn estimate(groups: &[Group], cut: Cut) -> Option<u64> {
+    let (mut total, mut cost, mut classes, mut suffixes) = (0, 0u64, 0, 0);
+    for run in groups.chunk_by(|a, b| cut.prefix(a.0) == cut.prefix(b.0)) {
+        let n = run.iter().map(|g| g.1 as u64).sum();
+        total += n;
         classes += 1;
-        once += (run.len() == 1) as u64;
-        cost = cost.saturating_sub(n_log_n(run.len() as u64));
-        suffixes += cut.base(cut.prefix(run[0])).0 as u64 * run.len() as u64;
+        cost += n_log_n(n);
+        suffixes += cut.base(cut.prefix(run[0].0)).0 as u64 * n;
     }
-    // The chance that a symbol is of a class not seen so far is about the part of those seen once.
-    let new = once * others.min(sorted.len() as u64 * 8) / (sorted.len() as u64).max(1);
-    let many = if cut == Cut::Linear(0) { classes + new / 4 } else { classes };
-    (many <= MAX_CLASSES as u64).then_some(cost / 256 + suffixes + classes * 6)
+    let cost = n_log_n(total).saturating_sub(cost) / 256 + suffixes + classes * 6;
+    (classes <= MAX_CLASSES as u64).then_some(cost)
 }
 
-/// A plan with its keys and a guess of its cost.
+/// Symbols in groups by a cut that has less than `N` prefixes for them.
+fn grouped<const N: usize>(symbols: &[u64], cut: Cut) -> Vec<Group> {
+    let mut counts = [0u32; N];
+    for &s in symbols {
+        if let Some(n) = counts.get_mut(cut.prefix(s) as usize) {
+            *n += 1;
+        }
+    }
+    let used = counts.iter().enumerate().filter(|(_, n)| **n > 0);
+    used.map(|(p, &n)| (cut.base(p as u64).1, n)).collect()
+}
+
+/// Each symbol a group of its own, where they are few enough to be classes, also when `others` symbols more
+/// come: the chance that a symbol was not seen so far is about the part of those seen once.
+fn distinct(symbols: &[u64], others: u64) -> Option<Vec<Group>> {
+    const SLOTS: usize = 1024;
+    let mut slots = [(0u64, 0u32); SLOTS];
+    let mut used = 0;
+    for &s in symbols {
+        let mut at = (s.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize;
+        while slots[at].1 > 0 && slots[at].0 != s {
+            at = (at + 1) % SLOTS;
+        }
+        if slots[at].1 == 0 {
+            used += 1;
+            if used > MAX_CLASSES {
+                return None;
+            }
+        }
+        slots[at] = (s, slots[at].1 + 1);
+    }
+    let mut groups: Vec<Group> = slots.into_iter().filter(|g| g.1 > 0).collect();
+    groups.sort_unstable();
+    let (len, once) = (symbols.len() as u64, groups.iter().filter(|g| g.1 == 1).count() as u64);
+    let new = once * others.min(len * 8) / len.max(1);
+    (used as u64 + new / 4 <= MAX_CLASSES as u64).then_some(groups)
+}
+
+/// A plan with a guess of its cost.
 pub struct Candidate {
     /// The plan.
     pub plan: Plan,
-    /// Which of the key sets it is for.
-    pub keys: usize,
     /// Bits that [`rank_plans`] guesses for its sample.
     pub cost: u64,
 }
@@ -307,23 +361,22 @@ pub struct Candidate {
 /// Cells that are looked at to rank plans.
 const GLANCE: usize = 1024;
 
-/// Plans that fit the stream, the most promising first, and the framed keys they are for.
-pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) {
+/// Plans that fit the stream, the most promising first.
+pub fn rank_plans<W: Forward>(stream: &Stream) -> Vec<Candidate> {
     let maps: &[Map] = match stream.scalar {
         s if s.is_float() => &[Map::Integral, Map::Rotated, Map::Ordered],
         s if s.is_signed() => &[Map::Offset, Map::ZigZag],
         _ => &[Map::Plain],
     };
-    let (mut plans, mut framed) = (Vec::new(), Vec::new());
-    let mut sorted: Vec<u64> = Vec::new();
+    let mut plans = Vec::new();
+    let glance = sample_cells(stream.cells, GLANCE);
+    let mut symbols: Vec<u64> = Vec::new();
     let dead = keys::dead_bits(stream.cells);
     for &map in maps {
         let dead = if map == Map::Integral { 0 } else { dead };
-        let Some(mut keys) = W::forward(stream.cells, map, dead) else { continue };
-        let (min, shift) = keys::frame(&keys);
-        keys::into_frame(&mut keys, min, shift);
-        let width = 64 - keys.iter().fold(0, |a, k| a | k.wide()).leading_zeros();
-        let few = sample(&keys, GLANCE);
+        let Some(keys::Frame { min, shift, width }) = keys::frame(stream.cells, map, dead) else { continue };
+        let Some(mut few) = W::forward(&glance, map, dead) else { continue };
+        keys::into_frame(&mut few, min, shift);
         let mut lags = vec![0];
         if map != Map::Rotated {
             lags.push(1);
@@ -333,34 +386,38 @@ pub fn rank_plans<W: Forward>(stream: &Stream) -> (Vec<Candidate>, Vec<Vec<W>>) 
         }
         for lag in lags {
             let plan = Plan { dead, map, min, shift, lag, cut: Cut::Linear(0) };
-            sorted.clear();
-            sorted.extend(
+            symbols.clear();
+            symbols.extend(
                 (lag.min(few.len())..few.len())
                     .map(|i| plan.symbol::<W>(few[i].wide(), if lag > 0 { few[i - lag].wide() } else { 0 })),
             );
-            sorted.sort_unstable();
-            let mut add = |cut: Cut| {
-                if let Some(cost) = estimate(&sorted, cut, (keys.len() - few.len()) as u64) {
-                    plans.push(Candidate { plan: Plan { cut, ..plan }, keys: framed.len(), cost });
+            let mut add = |groups: &[Group], cut: Cut| {
+                if let Some(cost) = estimate(groups, cut) {
+                    plans.push(Candidate { plan: Plan { cut, ..plan }, cost });
                 }
             };
             if lag == 0 {
+                let groups = grouped::<256>(&symbols, Cut::Linear(width.saturating_sub(8)));
                 for top in [4, 5, 6, 7, 8] {
                     if width > top {
-                        add(Cut::Linear(width - top));
+                        add(&groups, Cut::Linear(width - top));
                     }
                 }
-                add(Cut::Linear(0));
+                if width <= 8 {
+                    add(&groups, Cut::Linear(0));
+                } else if let Some(groups) = distinct(&symbols, (stream.cells.len() - few.len()) as u64) {
+                    add(&groups, Cut::Linear(0));
+                }
             }
+            let groups = grouped::<256>(&symbols, Cut::Gamma(2));
             for m in [0, 1, 2] {
-                add(Cut::Gamma(m));
+                add(&groups, Cut::Gamma(m));
             }
         }
-        framed.push(keys);
         if map == Map::Integral {
             break;
         }
     }
     plans.sort_by_key(|p| p.cost);
-    (plans, framed)
+    plans
 }

@@ -194,11 +194,46 @@ pub fn inverse<W: Word>(keys: &[W], map: Map, dead: u32, scalar: Scalar) -> Cell
     }
 }
 
-/// Least key, and number of low bits in which all keys agree with it.
-pub fn frame<W: Word>(keys: &[W]) -> (u64, u32) {
-    let min = keys.iter().copied().min().unwrap_or_default().wide();
-    let live = keys.iter().fold(0, |live, k| live | (k.wide() - min));
-    (min, if live == 0 { 0 } else { live.trailing_zeros() })
+/// Where the keys of cells lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Least key.
+    pub min: u64,
+    /// Number of low bits in which all keys agree with it.
+    pub shift: u32,
+    /// Bits of the largest key in the frame.
+    pub width: u32,
+}
+
+/// The frame of the keys of cells, or `None` where the map does not fit a value.
+pub fn frame(cells: &Cells, map: Map, dead: u32) -> Option<Frame> {
+    fn span<T: Copy>(v: &[T], key: impl Fn(T) -> u64) -> Frame {
+        let min = v.iter().map(|&x| key(x)).min().unwrap_or_default();
+        let live = v.iter().fold(0, |live, &x| live | (key(x) - min));
+        let shift = if live == 0 { 0 } else { live.trailing_zeros() };
+        Frame { min, shift, width: 64 - (live >> shift).leading_zeros() }
+    }
+    Some(match (map, cells) {
+        (Map::Integral, Cells::W4(v)) => {
+            let key = |x| integer32(x).map(|n| zigzag(n as u64, 32));
+            if !v.iter().all(|&x| key(x).is_some()) {
+                return None;
+            }
+            span(v, |x| key(x).unwrap_or_default())
+        }
+        (Map::Integral, Cells::W8(v)) => {
+            let key = |x| integer64(x).map(|n| zigzag(n, 64));
+            if !v.iter().all(|&x| key(x).is_some()) {
+                return None;
+            }
+            span(v, |x| key(x).unwrap_or_default())
+        }
+        (Map::Integral, _) => return None,
+        (_, Cells::W1(v)) => span(v, |x| forward_bits(x as u64 >> dead, map, 8 - dead)),
+        (_, Cells::W2(v)) => span(v, |x| forward_bits(x as u64 >> dead, map, 16 - dead)),
+        (_, Cells::W4(v)) => span(v, |x| forward_bits(x as u64 >> dead, map, 32 - dead)),
+        (_, Cells::W8(v)) => span(v, |x| forward_bits(x >> dead, map, 64 - dead)),
+    })
 }
 
 /// Moves keys into their frame.
