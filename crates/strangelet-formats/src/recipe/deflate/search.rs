@@ -13,8 +13,6 @@ pub(super) const AHEAD: usize = 262;
 pub(super) const FAR: u32 = (WINDOW - AHEAD) as u32;
 /// The longest match.
 pub(super) const LONGEST: usize = 258;
-/// Stands for every distance from here on.
-const NO_LINK: u16 = u16::MAX;
 /// Buckets of the hash.
 pub(super) const BUCKETS: usize = 1 << 15;
 
@@ -126,7 +124,8 @@ const fn depth(good: usize, lazy: usize, nice: usize, chain: u32) -> Depth {
 /// is left of the last content lies before everything and ends a chain.
 pub(super) struct Chains {
     head: Box<[u32; BUCKETS]>,
-    /// How far before a string the last one of its bucket is; [`NO_LINK`] where that is out of reach.
+    /// The low 16 bits of the position before a string in its bucket, or of one just out of reach
+    /// where that is farther: so distances up to twice the reach are told.
     link: Box<[u16; WINDOW]>,
     /// What the chains call position 0 of this content.
     origin: u32,
@@ -136,12 +135,7 @@ pub(super) struct Chains {
 
 impl Chains {
     pub fn new() -> Self {
-        Chains {
-            head: Box::new([0; BUCKETS]),
-            link: Box::new([NO_LINK; WINDOW]),
-            origin: 0,
-            next: WINDOW as u32,
-        }
+        Chains { head: Box::new([0; BUCKETS]), link: Box::new([0; WINDOW]), origin: 0, next: WINDOW as u32 }
     }
 
     /// Makes room for other content of this length (less than 2^31).
@@ -161,22 +155,16 @@ impl Chains {
     fn insert<H: Hash>(&mut self, word: u32, here: u32) -> u32 {
         let head = &mut self.head[H::bucket(word) & (BUCKETS - 1)];
         let before = std::mem::replace(head, here);
-        let back = u16::try_from(here.wrapping_sub(before)).unwrap_or(NO_LINK);
-        self.link[here as usize & (WINDOW - 1)] = back;
+        let back = here.wrapping_sub(before).min(WINDOW as u32);
+        self.link[here as usize & (WINDOW - 1)] = here.wrapping_sub(back) as u16;
         before
-    }
-
-    /// The candidate before another one.
-    #[inline(always)]
-    fn before(&self, candidate: u32) -> u32 {
-        candidate.wrapping_sub(self.link[candidate as usize & (WINDOW - 1)].into())
     }
 
     /// The first of the longest matches along a chain that are longer than `best`, or `best`.
     #[inline(always)]
     fn longest(&self, content: &[u8], at: usize, first: u32, floor: u32, best: usize, depth: Depth) -> Match {
         let here = self.origin.wrapping_add(at as u32);
-        let limit = floor.max(here.wrapping_sub(FAR));
+        let reach = here.wrapping_sub(floor).min(FAR) as u16;
         let most = LONGEST.min(content.len() - at);
         let nice = depth.nice.min(content.len() - at);
         let mut found = Match { length: best, from: 0 };
@@ -185,12 +173,18 @@ impl Chains {
         }
         let scan = load8(content, at);
         let mut left = depth.chain;
-        let mut candidate = first;
+        let mut candidate = first as u16;
+        let mut distance = (here as u16).wrapping_sub(candidate);
+        // Only what agrees in the last bytes up to the one behind `best` can be longer.
+        let last_bytes = |best: usize| {
+            let offset = best.saturating_sub(7);
+            let mask = u64::MAX >> (8 * 7usize.saturating_sub(best));
+            (offset, mask, load8(content, at + offset) & mask)
+        };
+        let (mut offset, mut mask, mut wanted) = last_bytes(best);
         loop {
-            let from = candidate.wrapping_sub(self.origin) as usize;
-            // Only what agrees in its last bytes can be longer.
-            let end = found.length.wrapping_sub(7);
-            if found.length < 8 || load8(content, from + end) == load8(content, at + end) {
+            let from = at.wrapping_sub(distance.into());
+            if load8(content, from + offset) & mask == wanted {
                 let differ = load8(content, from) ^ scan;
                 let length = if differ != 0 {
                     (differ.trailing_zeros() >> 3) as usize
@@ -202,11 +196,13 @@ impl Chains {
                     if length >= nice {
                         return found;
                     }
+                    (offset, mask, wanted) = last_bytes(found.length);
                 }
             }
-            candidate = self.before(candidate);
+            candidate = self.link[usize::from(candidate) & (WINDOW - 1)];
+            distance = (here as u16).wrapping_sub(candidate);
             left -= 1;
-            if candidate <= limit || left == 0 {
+            if distance >= reach || left == 0 {
                 return found;
             }
         }
