@@ -157,6 +157,28 @@ fn lengths_around_the_edges_of_the_window() {
     }
 }
 
+/// Positions of more than 24 bits, within one content and over many.
+#[test]
+fn much_content_in_one_kitchen() {
+    let mut kitchen = Kitchen::new();
+    let mut long = Vec::new();
+    for i in 0..90u64 {
+        noise(i % 7, 100_000, 2 + (i % 5) as u32, &mut long);
+        long.extend((0..30_000u32).flat_map(|v| (v / 3).to_be_bytes()));
+    }
+    assert!(long.len() > 1 << 24);
+    let recipe = Recipe::Own { flavour: Flavour::Zlib, level: 1 };
+    let same = |kitchen: &mut Kitchen, content: &[u8]| {
+        let made = kitchen.apply(Kind::Zlib, &recipe, &[], content).unwrap();
+        assert!(made == zlib(1, content), "{} bytes", content.len());
+    };
+    same(&mut kitchen, &long);
+    for piece in long.chunks(70_001) {
+        same(&mut kitchen, piece);
+    }
+    same(&mut kitchen, &long);
+}
+
 /// Every zlib block of the small real files is made by the encoder here, and its content by zlib
 /// at any level as well.
 #[test]

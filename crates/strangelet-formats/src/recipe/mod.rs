@@ -11,10 +11,10 @@
 //!
 //! # Determinism
 //!
-//! Recipes rest on the compressors that are compiled into this build (stock zlib, liblzma, zstd,
+//! Most recipes rest on the compressors that are compiled into this build (stock zlib, liblzma, zstd,
 //! LZ4, all bundled, never the system's): other versions may write other bytes. A container
 //! records [`libraries`] and its checksum over the result tells when a build cannot carry out
-//! what another has found.
+//! what another has found. [`Recipe::Own`] rests on nothing but this crate.
 
 mod deflate;
 mod lz4;

@@ -4,7 +4,7 @@
 //! side by side, each with a byte of its string. Which of them are in reach is as good as random, so
 //! all four are looked at without a branch; mostly none is left, and one branch tells so.
 
-use super::search::{BUCKETS, FAR, Hash, LONGEST, Sink, WINDOW, Window, common, load8};
+use super::search::{BUCKETS, FAR, Hash, LONGEST, Sink, WINDOW, Window, common, load8, zeros};
 
 /// A match of this length is taken without looking at older strings.
 const NICE: usize = 8;
@@ -28,11 +28,12 @@ pub(super) struct Buckets {
 
 impl Buckets {
     pub fn new() -> Self {
-        Buckets { table: Box::new([[0; 4]; BUCKETS]), next: WINDOW as u32, swept: 0 }
+        Buckets { table: zeros(), next: WINDOW as u32, swept: 0 }
     }
 
     /// Where the next content begins.
-    fn begin(&self) -> u32 {
+    fn begin(&mut self) -> u32 {
+        self.pass(self.next);
         self.next
     }
 

@@ -135,7 +135,7 @@ pub(super) struct Chains {
 
 impl Chains {
     pub fn new() -> Self {
-        Chains { head: Box::new([0; BUCKETS]), link: Box::new([0; WINDOW]), origin: 0, next: WINDOW as u32 }
+        Chains { head: zeros(), link: zeros(), origin: 0, next: WINDOW as u32 }
     }
 
     /// Makes room for other content of this length (less than 2^31).
@@ -207,6 +207,12 @@ impl Chains {
             }
         }
     }
+}
+
+/// A table of zeros, which does not pass through the stack.
+pub(super) fn zeros<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
+    let table = vec![T::default(); N].into_boxed_slice();
+    table.try_into().unwrap_or_else(|_| Box::new([T::default(); N]))
 }
 
 /// A match: its length, and where it was before.
