@@ -41,6 +41,9 @@ pub enum Phase {
     Verifying,
 }
 
+/// Files of up to so many bytes are held in memory while they are taken apart.
+const HELD: u64 = 16 << 20;
+
 /// Compresses a file into an empty spool and proves that it comes back.
 ///
 /// `formats` are tried in order among those that recognise the file; the last must accept anything.
@@ -65,6 +68,12 @@ pub fn compress_watched(
     watch: &mut dyn FnMut(Phase),
 ) -> Result<(Spool, Report)> {
     watch(Phase::Reading);
+    // A small file is read once; of a large one the pieces that are worked on.
+    let held = if source.len() <= HELD { Some(source.range(0, source.len())?) } else { None };
+    let source: &dyn Source = match &held {
+        Some(bytes) => bytes,
+        None => source,
+    };
     let original = checksum(source)?;
     let mut refused = Vec::new();
     let mut best: Option<(Spool, &'static str)> = None;
