@@ -207,7 +207,7 @@ pub fn assemble(
     if entries > MOST_ENTRIES {
         return Err(corruption("a basket has too many entries"));
     }
-    let mut starts = Vec::new();
+    let mut starts = Vec::with_capacity(entries.min(1 << 16));
     if let (super::form::Node::Cells(_, n, 0), [column], [cursor]) = (&form.root, columns, &mut *cursors) {
         let end = (*n as usize).checked_mul(entries).and_then(|n| n.checked_add(cursor.values));
         let end = end.filter(|&e| e <= column.values.len());

@@ -40,8 +40,8 @@ pub struct Proved {
     pub tails: VecDeque<Tail>,
 }
 
-/// Finds the form of a branch, given some of its baskets.
-pub fn find(infos: &Infos, branch: &Branch, samples: &[Basket]) -> Found {
+/// Finds the form of a branch, given some of its baskets. `again` is room for proofs, its content does not matter.
+pub fn find(infos: &Infos, branch: &Branch, samples: &[Basket], again: &mut Vec<u8>) -> Found {
     let mut sketches = Vec::new();
     let mut scale = None;
     if branch.class == "TBranchElement" {
@@ -50,11 +50,11 @@ pub fn find(infos: &Infos, branch: &Branch, samples: &[Basket]) -> Found {
         leaf_sketches(branch, &mut sketches, &mut scale);
     }
     for sketch in sketches {
-        if let Ok((form, proved)) = complete(infos, sketch, samples) {
+        if let Ok((form, proved)) = complete(infos, sketch, samples, again) {
             return Found { form, scale, proved };
         }
     }
-    let (form, proved) = plain(samples);
+    let (form, proved) = plain(samples, again);
     Found { form, scale: None, proved }
 }
 
@@ -66,19 +66,19 @@ pub fn needs_one(branch: &Branch) -> bool {
 }
 
 /// Entries as bytes: of one length, or strings.
-fn plain(samples: &[Basket]) -> (Form, Proved) {
+fn plain(samples: &[Basket], again: &mut Vec<u8>) -> (Form, Proved) {
     let size = samples.iter().find(|b| b.entries > 0).map(|b| b.border / b.entries);
     if let (Some(size), Some(first)) = (size, samples.first())
         && samples.iter().map(|b| b.entries).sum::<usize>() > 1
         && let Some(same) = first.content.get(..size).filter(|s| s.len() <= 4096)
         && let Ok(form) = Form::new(Node::Const(same.to_vec()))
-        && let Some(proved) = proves(&form, samples)
+        && let Some(proved) = proves(&form, samples, again)
     {
         return (form, proved);
     }
     if let Some(size) = size.filter(|&s| s > 0 && s <= 1 << 20)
         && let Ok(form) = Form::new(Node::Cells(Scalar::U8, size as u32, 0))
-        && let Some(proved) = proves(&form, samples)
+        && let Some(proved) = proves(&form, samples, again)
     {
         return (form, proved);
     }
@@ -87,14 +87,19 @@ fn plain(samples: &[Basket]) -> (Form, Proved) {
     (form, Proved { columns, tails: VecDeque::new() })
 }
 
-fn proves(form: &Form, samples: &[Basket]) -> Option<Proved> {
-    let (mut columns, mut again) = (form.empty_columns(), Vec::new());
-    let mut read = |b| basket::dissect(form, b, &mut columns, &mut again).ok();
+fn proves(form: &Form, samples: &[Basket], again: &mut Vec<u8>) -> Option<Proved> {
+    let mut columns = form.empty_columns();
+    let mut read = |b| basket::dissect(form, b, &mut columns, again).ok();
     let tails = samples.iter().map(&mut read).collect::<Option<_>>()?;
     Some(Proved { columns, tails })
 }
 
-fn complete(infos: &Infos, mut sketch: Node, samples: &[Basket]) -> Result<(Form, Proved)> {
+fn complete(
+    infos: &Infos,
+    mut sketch: Node,
+    samples: &[Basket],
+    again: &mut Vec<u8>,
+) -> Result<(Form, Proved)> {
     if !known(&sketch) {
         for b in samples {
             learn_basket(infos, &mut sketch, b)?;
@@ -102,7 +107,7 @@ fn complete(infos: &Infos, mut sketch: Node, samples: &[Basket]) -> Result<(Form
     }
     settle(infos, &mut sketch, &mut 0, 0);
     let form = Form::new(sketch)?;
-    let proved = proves(&form, samples).ok_or_else(|| unsupported("a form does not hold"))?;
+    let proved = proves(&form, samples, again).ok_or_else(|| unsupported("a form does not hold"))?;
     Ok((form, proved))
 }
 
@@ -337,9 +342,9 @@ mod tests {
         let n = entry.len() as u32 - 4;
         entry[..4].copy_from_slice(&(BYTE_COUNT | n).to_be_bytes());
         let b = Basket { content: &entry, border: entry.len(), entries: 1, keylen: 70 };
-        let form = complete(&Infos::default(), class_node("TObjArray"), &[b]).unwrap().0;
+        let form = complete(&Infos::default(), class_node("TObjArray"), &[b], &mut Vec::new()).unwrap().0;
         assert_eq!(form.to_text(), "{0003;((x0001;u4u4)su4i4@3;^54417272617943;[i1])}");
-        let unlike = plain(&[b]).0;
+        let unlike = plain(&[b], &mut Vec::new()).0;
         assert_eq!(unlike.root, Node::Cells(Scalar::U8, entry.len() as u32, 0));
     }
 }

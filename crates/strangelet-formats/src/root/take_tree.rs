@@ -365,7 +365,7 @@ impl Take<'_> {
                 keylen: *keylen,
             })
             .collect();
-        let mut found = build::find(&self.infos, &live.branch, &baskets);
+        let mut found = build::find(&self.infos, &live.branch, &baskets, &mut self.again);
         if !first {
             found.proved = Proved { columns: found.form.empty_columns(), ..Proved::default() };
         }
