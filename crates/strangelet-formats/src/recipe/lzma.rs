@@ -1,14 +1,22 @@
-//! LZMA: liblzma by preset.
+//! LZMA: by its tokens, or liblzma by preset.
 //!
 //! ROOT takes a preset and shortens its dictionary to a quarter of the content; the `xz` command
 //! takes the preset as it is. The check is named in the stream header, the dictionary (rounded up)
 //! in the block header, so that only the preset has to be found.
+
+mod choice;
+mod prior;
+mod search;
+mod symbols;
+mod tokens;
+mod xz;
 
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
 use strangelet::error::{Result, corruption};
 use strangelet::limits;
 
 use super::{Effort, Recipe, byte, exact};
+use tokens::{Found, Tokens};
 
 /// Output compared at a time.
 const STRIDE: usize = 1 << 12;
@@ -115,7 +123,89 @@ fn headers(block: &[u8]) -> Option<(u8, u8)> {
     (code <= 36).then_some((number, code))
 }
 
-pub(super) fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: Effort) -> Option<Recipe> {
+/// What finds and carries out recipes; kept for its memory.
+#[derive(Default)]
+pub(super) struct Lzma {
+    tokens: Tokens,
+}
+
+/// Content from which on tokens come before presets.
+const TOKENS_FROM: usize = 0;
+
+impl Lzma {
+    pub fn find(
+        &mut self,
+        block: &[u8],
+        content: &[u8],
+        hint: Option<&Recipe>,
+        effort: Effort,
+    ) -> Option<(Recipe, Vec<u8>)> {
+        let preset = |_: &mut Self| find(block, content, hint, effort).map(|recipe| (recipe, Vec::new()));
+        if effort < Effort::Max && content.len() >= TOKENS_FROM {
+            self.by_tokens(block, content).or_else(|| preset(self))
+        } else {
+            preset(self).or_else(|| self.by_tokens(block, content))
+        }
+    }
+
+    /// The recipe by tokens, carried out.
+    fn by_tokens(&mut self, block: &[u8], content: &[u8]) -> Option<(Recipe, Vec<u8>)> {
+        if content.is_empty() {
+            return None;
+        }
+        let (check, code) = headers(block).filter(|&(check, _)| xz::knows(check))?;
+        let (head, behind) = block.split_at_checked(xz::HEAD)?;
+        if head != xz::head(check, code) {
+            return None;
+        }
+        let quarter = code_of(Dictionary::Quarter.len(9, content.len())) == code;
+        let dictionary = if quarter { Dictionary::Quarter } else { Dictionary::Code(code) };
+        let farthest = dictionary.len(9, content.len()) as usize;
+        let found = self.tokens.find(behind, content, farthest)?;
+        let Found { properties, listed, corrections, len } = found;
+        let tail = xz::tail(check, content, xz::HEAD + len)?;
+        if behind.get(len..)? != tail {
+            return None;
+        }
+        let recipe = Recipe::LzmaTokens { check, dictionary, properties, listed };
+        let made = self.apply(check, dictionary, properties, listed, &corrections, content).ok()?;
+        (made == block).then_some((recipe, corrections))
+    }
+
+    pub fn apply(
+        &mut self,
+        check: u8,
+        dictionary: Dictionary,
+        properties: u8,
+        listed: bool,
+        corrections: &[u8],
+        content: &[u8],
+    ) -> Result<Vec<u8>> {
+        let farthest = dictionary.len(9, content.len());
+        let mut out = limits::reserve(content.len() / 4 + 128);
+        out.extend(xz::head(check, code_of(farthest)));
+        self.tokens.apply(properties, listed, farthest as usize, corrections, content, &mut out)?;
+        let tail = xz::tail(check, content, out.len());
+        out.extend(tail.ok_or_else(|| corruption("xz: no such check by tokens"))?);
+        Ok(out)
+    }
+
+    /// Learns from a block how encoders choose; what was learned so far.
+    pub fn learn(&mut self, block: &[u8], content: &[u8]) -> Option<Vec<u8>> {
+        let (_, code) = headers(block)?;
+        let quarter = code_of(Dictionary::Quarter.len(9, content.len())) == code;
+        let dictionary = if quarter { Dictionary::Quarter } else { Dictionary::Code(code) };
+        let farthest = dictionary.len(9, content.len()) as usize;
+        Some(self.tokens.learn(block.get(xz::HEAD..)?, content, farthest))
+    }
+}
+
+/// Whether a recipe by tokens can have these parts.
+pub(super) fn tokens_can(check: u8, dictionary: Dictionary, properties: u8) -> bool {
+    xz::knows(check) && dictionary != Dictionary::Preset && symbols::properties_of(properties).is_some()
+}
+
+fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: Effort) -> Option<Recipe> {
     if content.is_empty() {
         // No block, hence no parameters.
         let dictionary = Dictionary::Preset;
@@ -129,7 +219,7 @@ pub(super) fn find(block: &[u8], content: &[u8], hint: Option<&Recipe>, effort: 
     // ROOT's settings and the presets people use first.
     let presets: &[u8] = match effort {
         Effort::Fast => &[7, 9, 8, 6, 5],
-        Effort::Balanced => &[7, 9, 8, 6, 5, 4, 3, 1, 2, 0],
+        Effort::Balanced | Effort::Max => &[7, 9, 8, 6, 5, 4, 3, 1, 2, 0],
     };
     for extreme in [false, true] {
         if extreme && effort == Effort::Fast {
