@@ -9,8 +9,8 @@ use strangelet::entropy::binary::BitCoder;
 use strangelet::entropy::mix::{Counter, Weights};
 
 use super::prior::Prior;
-use super::search::{Candidates, Search, equal};
-use super::symbols::{LITERAL, LONGEST, Model, NEW, Token};
+use super::search::{Candidates, LONG, Search, equal};
+use super::symbols::{LITERAL, LONGEST, Model, NEW, Token, after_literal};
 
 /// Contexts of a decision.
 pub(super) const K: usize = 3;
@@ -29,7 +29,7 @@ pub(super) struct Site {
 }
 
 /// The bits of a context of each kind of decision.
-const BITS: [u32; 12] = [4, 12, 11, 10, 10, 8, 10, 9, 8, 10, 10, 10];
+const BITS: [u32; 13] = [4, 12, 11, 10, 10, 8, 10, 9, 8, 10, 10, 10, 12];
 const NONE: Site = site(0);
 const IS_LITERAL: Site = site(1);
 const IS_REP: Site = site(2);
@@ -42,6 +42,7 @@ const STANDARD: Site = site(8);
 const ENTRY: Site = site(9);
 const FULL: Site = site(10);
 const LEN: Site = site(11);
+const SHALLOW: Site = site(12);
 /// Counters of all kinds.
 pub(super) const COUNTERS: usize = site(BITS.len()).counters;
 /// Sets of weights of all kinds.
@@ -58,8 +59,6 @@ const fn site(n: usize) -> Site {
 
 /// What a byte counts when tokens are weighed, in 1/16 bits.
 const BYTE: i32 = 60;
-/// Repetitions from this length on are taken without a look ahead.
-const LONG: usize = 64;
 /// Counters do not slow down further than this.
 const LIMIT: u32 = 127;
 
@@ -99,90 +98,108 @@ fn step(difference: i32) -> usize {
     (difference.div_euclid(16).clamp(-16, 15) + 16) as usize
 }
 
-/// What there is to choose from at the start of a token.
+/// What there is to choose from at a place.
 #[derive(Clone, Copy, Default)]
-pub(super) struct View {
-    at: usize,
-    /// Most bytes of a token.
-    most: usize,
-    state: usize,
+struct Place {
     /// Lengths of the last four distances; the first may be 1, the others are 0 or at least 2.
     r: [usize; 4],
     /// The longest of these, the first of equals.
     best: usize,
-    found: Candidates,
+    /// The longest match: length and distance.
+    longest: (usize, usize),
+    /// What the best repeated distance and the longest match gain, in 1/16 bits.
+    repeated: i32,
+    fresh: i32,
+}
+
+impl Place {
+    #[inline(always)]
+    fn new(model: &Model, state: usize, content: &[u8], at: usize, longest: (usize, usize)) -> Place {
+        let most = content.len().saturating_sub(at).min(LONGEST);
+        let mut r = [0; 4];
+        for (k, r) in r.iter_mut().enumerate() {
+            let n = equal(content, at, model.reps[k] as usize + 1, most);
+            *r = if n < 2 && k > 0 { 0 } else { n };
+        }
+        let best = (1..4).fold(0, |b, k| if r[k] > r[b] { k } else { b });
+        let mut place = Place { r, best, longest, repeated: NOTHING, fresh: NOTHING };
+        let gain = |len: usize, price: u32| len as i32 * BYTE - price as i32;
+        // A literal and the same distance again.
+        let more = |len: usize, distance: usize| {
+            if len < 2 || len >= LONG || content.len() < at + len + 3 {
+                return 0;
+            }
+            match equal(content, at + len + 1, distance, LONG) {
+                n @ 2.. => gain(n + 1, 14 * 16).max(0),
+                _ => 0,
+            }
+        };
+        let (len, distance) = longest;
+        if len >= 2 {
+            let token = Token { back: NEW - 1 + distance as u32, len: len as u32 };
+            place.fresh = gain(len, model.price(state, at, token)) + more(len, distance);
+        }
+        let len = r[best];
+        if len >= 1 {
+            let token = Token { back: best as u32, len: len as u32 };
+            place.repeated = gain(len, model.price(state, at, token)) + more(len, model.reps[best] as usize + 1);
+        }
+        place
+    }
+}
+
+/// What gains nothing.
+const NOTHING: i32 = -500;
+
+/// What there is to choose from at the start of a token.
+#[derive(Clone, Copy, Default)]
+pub(super) struct View {
+    at: usize,
+    state: usize,
+    here: Place,
     /// The longest match of the place behind.
     next: (usize, usize),
     /// Whether there is nothing but a literal.
     bare: bool,
-    /// What the best repeated distance, the longest match, and a literal with what can follow it gain,
-    /// in 1/16 bits.
-    repeated: i32,
-    fresh: i32,
+    /// What a literal gains with what can follow it.
     literal: i32,
 }
 
-impl View {
-    #[inline(always)]
-    fn weigh(&mut self, model: &Model, content: &[u8], long: bool) {
-        let at = self.at;
-        let gain = |len: usize, price: u32| len as i32 * BYTE - price as i32;
-        // A literal and the same distance again.
-        let more = |end: usize, distance: usize| match content.len().saturating_sub(end) {
-            3.. if !long => match equal(content, end + 1, distance, LONG) {
-                n @ 2.. => gain(n + 1, 14 * 16).max(0),
-                _ => 0,
-            },
-            _ => 0,
-        };
-        (self.fresh, self.repeated) = (-500, -500);
-        let (len, distance) = self.found.longest();
-        if len >= 2 {
-            let token = Token { back: NEW - 1 + distance as u32, len: len as u32 };
-            self.fresh = gain(len, model.price(at, token)) + more(at + len, distance);
-        }
-        let (best, len) = (self.best & 3, self.r[self.best & 3]);
-        if len >= 1 {
-            let token = Token { back: best as u32, len: len as u32 };
-            self.repeated = gain(len, model.price(at, token)) + more(at + len, model.reps[best] as usize + 1);
-        }
-        if long {
-            return;
-        }
-        let (len, distance) = self.next;
-        if len >= 2 {
-            let token = Token { back: NEW - 1 + distance as u32, len: len as u32 };
-            self.literal = gain(len, model.price(at + 1, token)).max(0);
-        }
-        for (k, &rep) in model.reps.iter().enumerate() {
-            let n = equal(content, at + 1, rep as usize + 1, LONG);
-            if n >= 2 {
-                let token = Token { back: k as u32, len: n as u32 };
-                self.literal = self.literal.max(gain(n, model.price(at + 1, token)));
-            }
-        }
-        self.literal += gain(1, model.literal_price(content, at));
-    }
-}
-
 /// The decisions of one block.
-#[derive(Default)]
 pub(super) struct Choice {
-    counters: Vec<Counter>,
-    weights: Vec<Weights<K>>,
-    ahead: Candidates,
+    counters: Box<[Counter; COUNTERS]>,
+    weights: Box<[Weights<K>; WEIGHTS]>,
+    /// Candidates of the token at hand and of the place behind its start, by turns.
+    found: [Candidates; 2],
+    /// Which of them are those of the token at hand.
+    here: usize,
+    /// Of what place the others are, and what else is known there.
     ahead_at: usize,
+    ahead: Place,
     /// The last tokens, two bits each: 0 literal, 1 repeated distance, 2 new distance, 3 short.
     history: usize,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        let blank = Prior::blank();
+        Choice {
+            counters: blank.counters,
+            weights: blank.weights,
+            found: Default::default(),
+            here: 0,
+            ahead_at: usize::MAX,
+            ahead: Place::default(),
+            history: 0,
+        }
+    }
 }
 
 impl Choice {
     /// Forgets the block before.
     pub fn start(&mut self, prior: &Prior) {
-        self.counters.clear();
-        self.counters.extend_from_slice(&prior.counters);
-        self.weights.clear();
-        self.weights.extend_from_slice(&prior.weights);
+        self.counters.copy_from_slice(&prior.counters[..]);
+        self.weights.copy_from_slice(&prior.weights[..]);
         self.restart();
     }
 
@@ -194,25 +211,33 @@ impl Choice {
 
     /// What was learned.
     pub fn learned(&self) -> (&[Counter], &[Weights<K>]) {
-        (&self.counters, &self.weights)
+        (&self.counters[..], &self.weights[..])
     }
 
     /// One decision.
     #[inline(always)]
     fn bit<C: BitCoder>(&mut self, coder: &mut C, site: Site, set: usize, contexts: [usize; K], bit: bool) -> bool {
-        let mut unknown = [Counter::default(); K];
         let mask = (1usize << site.bits) - 1;
+        // Places within the table, as the compiler sees where a site is known to it.
         let places: [usize; K] =
             std::array::from_fn(|k| site.counters + (k << site.bits) + (contexts[k] & mask));
-        let p: [u32; K] = std::array::from_fn(|k| self.counters.get(places[k]).unwrap_or(&unknown[k]).p());
-        let mut none = Weights([0; K]);
-        let weights = self.weights.get_mut(site.weights + (set & (SETS - 1))).unwrap_or(&mut none);
+        let p: [u32; K] = std::array::from_fn(|k| self.counters[places[k]].p());
+        let weights = &mut self.weights[site.weights + (set & (SETS - 1))];
         let mixed = weights.mix(p);
         let bit = coder.code(bit, mixed.p);
         weights.update(&mixed, bit, 12);
-        for k in 0..K {
-            self.counters.get_mut(places[k]).unwrap_or(&mut unknown[k]).update(bit, LIMIT);
+        for place in places {
+            self.counters[place].update(bit, LIMIT);
         }
+        bit
+    }
+
+    /// One decision by one counter.
+    #[inline(always)]
+    fn single<C: BitCoder>(&mut self, coder: &mut C, site: Site, context: usize, bit: bool) -> bool {
+        let counter = &mut self.counters[site.counters + (context & ((1usize << site.bits) - 1))];
+        let bit = coder.code(bit, counter.p_coder());
+        counter.update(bit, LIMIT);
         bit
     }
 
@@ -242,28 +267,26 @@ impl Choice {
     /// What there is to choose from at `at`, by a model that has coded all tokens before.
     #[inline(always)]
     pub fn look(&mut self, search: &mut Search, model: &Model, content: &[u8], at: usize) -> View {
-        let most = content.len().saturating_sub(at).min(LONGEST);
-        let mut r = [0; 4];
-        for (k, r) in r.iter_mut().enumerate() {
-            let n = equal(content, at, model.reps[k] as usize + 1, most);
-            *r = if n < 2 && k > 0 { 0 } else { n };
-        }
-        let best = (1..4).fold(0, |b, k| if r[k] > r[b] { k } else { b });
-        let found = if self.ahead_at == at { self.ahead } else { search.find(content, at) };
-        let mut view = View { at, most, state: model.state, r, best, found, ..View::default() };
-        let rb = r[best];
-        view.bare = rb == 0 && view.found.all().is_empty();
-        if view.bare {
+        let here = if self.ahead_at == at {
+            // The token before was one byte long: the distances are still the same.
+            self.here ^= 1;
+            self.ahead
+        } else {
+            search.find(content, at, &mut self.found[self.here & 1]);
+            Place::new(model, model.state, content, at, self.found[self.here & 1].longest())
+        };
+        let (lm, rb) = (here.longest.0, here.r[here.best & 3]);
+        let mut view = View { at, state: model.state, here, next: (0, 0), bare: lm == 0 && rb == 0, literal: 0 };
+        if view.bare || lm >= LONG || rb >= LONG || at + 1 >= content.len() {
             return view;
         }
-        let (lm, _) = view.found.longest();
-        let long = lm >= LONG || rb >= LONG;
-        if !long && at + 1 < content.len() {
-            self.ahead_at = at + 1;
-            self.ahead = search.find(content, at + 1);
-            view.next = self.ahead.longest();
-        }
-        view.weigh(model, content, long);
+        self.ahead_at = at + 1;
+        let found = &mut self.found[!self.here & 1];
+        search.find(content, at + 1, found);
+        self.ahead = Place::new(model, after_literal(model.state), content, at + 1, found.longest());
+        view.next = self.ahead.longest;
+        let after = self.ahead.fresh.max(self.ahead.repeated).max(0);
+        view.literal = BYTE - model.literal_price(content, at) as i32 + after;
         view
     }
 
@@ -277,31 +300,39 @@ impl Choice {
         view: &View,
         token: Token,
     ) -> Option<Token> {
-        let &View { at, r, best, found, next: (ln, dn), .. } = view;
+        let &View { at, here: Place { r, best, longest: (lm, dm), repeated, fresh }, next: (ln, dn), .. } = view;
         let literal = Token { back: LITERAL, len: 1 };
         let h = self.history;
-        if view.bare && self.bit(coder, NONE, 0, [view.state; K], token.back == LITERAL) {
+        if view.bare && self.single(coder, NONE, view.state, token.back == LITERAL) {
             self.history = h << 2;
             return Some(literal);
         }
-        let (rb, (lm, dm)) = (r[best & 3], found.longest());
+        let rb = r[best & 3];
         let (cr, cb, cm, cn) = (class(r[0]), class(rb), class(lm), class(ln));
         let more = lm.saturating_sub(rb);
         let set = cm.min(3) << 2 | cb.min(3);
         if !view.bare {
-            let to_literal = step(view.literal - view.fresh.max(view.repeated));
+            let to_literal = step(view.literal - fresh.max(repeated));
             let longer = usize::from(ln > lm);
+            let shallow = false;
+            if shallow {
+                let context = to_literal << 7 | lm << 5 | rb << 4 | longer << 3 | far(dm) >> 1;
+                if self.single(coder, SHALLOW, context, token.back == LITERAL) {
+                    self.history = h << 2;
+                    return Some(literal);
+                }
+            }
             let contexts = [
                 to_literal << 7 | cr.min(7) << 4 | cm,
                 to_literal << 7 | cb.min(7) << 4 | more.min(3) << 2 | usize::from(r[0] == 0) << 1 | longer,
                 cm.min(7) << 9 | cn.min(7) << 6 | far(dm) >> 1 << 3 | far(dn) >> 1,
             ];
-            if self.bit(coder, IS_LITERAL, set, contexts, token.back == LITERAL) {
+            if !shallow && self.bit(coder, IS_LITERAL, set, contexts, token.back == LITERAL) {
                 self.history = h << 2;
                 return Some(literal);
             }
         }
-        let to_fresh = step(view.fresh - view.repeated);
+        let to_fresh = step(fresh - repeated);
         let contexts = [
             to_fresh << 5 | best << 3 | cb.min(7),
             to_fresh << 6 | more.min(7) << 3 | h & 7,
@@ -358,8 +389,10 @@ impl Choice {
         (cb, cn, cm, h): (usize, usize, usize, usize),
         token: Token,
     ) -> Option<Token> {
-        let (at, all) = (view.at, view.found.all());
-        let (lm, dm) = view.found.longest();
+        let found = self.found[self.here & 1];
+        let (at, all) = (view.at, found.all());
+        let (lm, dm) = view.here.longest;
+        let most = content.len().saturating_sub(at).min(LONGEST);
         let distance = token.back.wrapping_sub(NEW - 1);
         // An encoder takes the nearest distance for a length.
         let chosen = all.iter().position(|c| c.0 >= token.len);
@@ -368,7 +401,7 @@ impl Choice {
         if !self.bit(coder, STANDARD, 0, contexts, standard) {
             let longer = (token.len as usize).wrapping_sub(lm) & 511;
             let len = (self.number(coder, LEN, 13, longer) + lm) & 511;
-            if len < 2 || len > view.most {
+            if len < 2 || len > most {
                 return None;
             }
             if let Some(near) = search.nearest(content, at, len)

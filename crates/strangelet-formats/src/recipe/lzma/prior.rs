@@ -12,8 +12,8 @@ use super::choice::{COUNTERS, K, WEIGHTS};
 
 /// Where all counters and weights start.
 pub(super) struct Prior {
-    pub counters: Vec<Counter>,
-    pub weights: Vec<Weights<K>>,
+    pub counters: Box<[Counter; COUNTERS]>,
+    pub weights: Box<[Weights<K>; WEIGHTS]>,
 }
 
 static LEARNED: &[u8] = include_bytes!("prior.bin");
@@ -28,7 +28,10 @@ pub(super) fn prior() -> &'static Prior {
 impl Prior {
     /// Nothing learned.
     pub fn blank() -> Prior {
-        Prior { counters: vec![Counter::default(); COUNTERS], weights: vec![Weights([28000; K]); WEIGHTS] }
+        Prior {
+            counters: Box::new([Counter::default(); COUNTERS]),
+            weights: Box::new([Weights([28000; K]); WEIGHTS]),
+        }
     }
 
     fn read(bytes: &[u8]) -> Prior {
@@ -39,7 +42,7 @@ impl Prior {
         }
         let behind = bytes.get(COUNTERS..).unwrap_or_default();
         let mut weights = behind.chunks_exact(2).map(|w| i32::from(i16::from_le_bytes([w[0], w[1]])) << 6);
-        for set in &mut prior.weights {
+        for set in prior.weights.iter_mut() {
             for (w, from) in set.0.iter_mut().zip(&mut weights) {
                 *w = from;
             }

@@ -4,10 +4,12 @@ use super::symbols::LONGEST;
 
 /// Most candidates of one place.
 pub(super) const MOST: usize = 12;
+/// A match of this length is taken without a look for a longer one.
+pub(super) const LONG: usize = 64;
 /// Steps along a chain of equal hashes.
 const DEPTH: usize = 32;
 /// The same for the longer look.
-const DEEP: usize = 1 << 12;
+const DEEP: usize = 1 << 10;
 
 /// Candidates of one place: lengths and distances, both growing.
 #[derive(Clone, Copy)]
@@ -33,6 +35,11 @@ impl Candidates {
     #[inline(always)]
     pub fn longest(&self) -> (usize, usize) {
         self.all().last().map_or((0, 0), |&(len, distance)| (len as usize, distance as usize))
+    }
+
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.len = 0;
     }
 
     #[inline(always)]
@@ -141,11 +148,13 @@ impl Search {
         None
     }
 
-    /// The candidates at `at`, at most `dictionary` bytes back.
-    pub fn find(&mut self, content: &[u8], at: usize) -> Candidates {
-        let mut found = Candidates::default();
-        self.skip(content, at);
-        let Some(&word) = content.get(at..).and_then(|c| c.first_chunk::<4>()) else { return found };
+    /// The candidates at `at`.
+    pub fn find(&mut self, content: &[u8], at: usize, found: &mut Candidates) {
+        found.clear();
+        if self.next < at {
+            self.skip(content, at);
+        }
+        let Some(&word) = content.get(at..).and_then(|c| c.first_chunk::<4>()) else { return };
         let [two, three, four] = self.insert(at, word);
         self.next = at + 1;
         let most = (content.len() - at).min(LONGEST);
@@ -171,7 +180,7 @@ impl Search {
             best = equal(content, at, d, most);
             found.push(best, d);
             if best == most {
-                return found;
+                return;
             }
         }
         best = best.max(3);
@@ -187,14 +196,13 @@ impl Search {
                 if len > best {
                     best = len;
                     found.push(len, d);
-                    if len == most {
+                    if len == most || len >= LONG {
                         break;
                     }
                 }
             }
             mark = self.previous.get(start).copied().unwrap_or(0);
         }
-        found
     }
 }
 
@@ -202,6 +210,9 @@ impl Search {
 #[inline(always)]
 pub(super) fn equal(content: &[u8], at: usize, distance: usize, most: usize) -> usize {
     let Some(from) = at.checked_sub(distance) else { return 0 };
+    if content.get(from) != content.get(at) {
+        return 0;
+    }
     let (Some(a), Some(b)) = (content.get(at..), content.get(from..)) else { return 0 };
     let most = most.min(a.len());
     let (a, b) = (a.get(..most).unwrap_or_default(), b.get(..most).unwrap_or_default());

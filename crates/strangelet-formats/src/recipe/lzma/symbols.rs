@@ -351,7 +351,7 @@ impl Model {
         let place = ((at & ((1 << self.lp) - 1)) << self.lc) + usize::from(before >> (8 - self.lc));
         let symbol = u32::from(byte(at));
         let state = self.state;
-        self.state = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 4, 5][state.min(11)];
+        self.state = after_literal(state);
         let Some(probabilities) = self.literals.get_mut(place * 0x300..) else { return false };
         let Some(probabilities) = probabilities.first_chunk_mut::<0x300>() else { return false };
         let mut node = 1usize;
@@ -395,6 +395,12 @@ impl Model {
         let high = rc.direct(rest >> 4, bits - 4) << 4;
         base.wrapping_add(high).wrapping_add(tree_reversed(rc, &mut self.align, 1, rest & 15, 4))
     }
+}
+
+/// The state that a literal leads to.
+#[inline(always)]
+pub(super) fn after_literal(state: usize) -> usize {
+    [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 4, 5][state.min(11)]
 }
 
 /// lc, lp and pb of a byte of properties.
@@ -502,10 +508,10 @@ impl Model {
         sum
     }
 
-    /// What a token that is no literal costs here, in 1/16 bits.
-    pub fn price(&self, at: usize, token: Token) -> u32 {
+    /// What a token that is no literal costs at `at` in a state, in 1/16 bits.
+    pub fn price(&self, state: usize, at: usize, token: Token) -> u32 {
         let place = at & ((1 << self.pb) - 1) & 15;
-        let state = self.state.min(11);
+        let state = state.min(11);
         let sum = price(self.is_match[state][place], 1) + price(self.is_rep[state], u32::from(token.back < NEW));
         if token.back >= NEW {
             let distance = token.back - NEW;

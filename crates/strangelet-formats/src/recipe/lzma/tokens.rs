@@ -64,9 +64,6 @@ impl Tokens {
 
     /// Learns from one block more; what was learned from all, in the form of `prior.bin`.
     pub fn learn(&mut self, bytes: &[u8], content: &[u8], dictionary: usize) -> Vec<u8> {
-        if self.choice.learned().0.is_empty() {
-            self.choice.start(&Prior::blank());
-        }
         self.choice.restart();
         self.pass(bytes, content, dictionary);
         let (counters, weights) = self.choice.learned();

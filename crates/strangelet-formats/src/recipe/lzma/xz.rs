@@ -54,11 +54,6 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
     crc(&CRC32, 0xffff_ffff, bytes) as u32
 }
 
-/// The table of CRC-32 of single bytes.
-pub(super) fn crc32_of_byte(byte: u8) -> u32 {
-    CRC32[0][usize::from(byte)] as u32
-}
-
 /// The integrity check of a number: its bytes. None where this module does not know it.
 fn check(number: u8, content: &[u8]) -> Option<Vec<u8>> {
     Some(match number {
