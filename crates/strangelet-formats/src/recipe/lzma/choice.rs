@@ -225,7 +225,7 @@ impl Choice {
         let weights = &mut self.weights[site.weights + (set & (SETS - 1))];
         let mixed = weights.mix(p);
         let bit = coder.code(bit, mixed.p);
-        weights.update(&mixed, bit, 12);
+        weights.update(&mixed, bit, 14);
         for place in places {
             self.counters[place].update(bit, LIMIT);
         }

@@ -9,7 +9,7 @@ pub(super) const LONG: usize = 64;
 /// Steps along a chain of equal hashes.
 const DEPTH: usize = 32;
 /// The same for the longer look.
-const DEEP: usize = 1 << 10;
+const DEEP: usize = 512;
 
 /// Candidates of one place: lengths and distances, both growing.
 #[derive(Clone, Copy)]
