@@ -29,7 +29,7 @@ pub(super) struct Site {
 }
 
 /// The bits of a context of each kind of decision.
-const BITS: [u32; 13] = [4, 12, 11, 10, 10, 8, 10, 9, 8, 10, 10, 10, 12];
+const BITS: [u32; 12] = [4, 12, 11, 10, 10, 8, 10, 9, 8, 10, 10, 10];
 const NONE: Site = site(0);
 const IS_LITERAL: Site = site(1);
 const IS_REP: Site = site(2);
@@ -42,7 +42,6 @@ const STANDARD: Site = site(8);
 const ENTRY: Site = site(9);
 const FULL: Site = site(10);
 const LEN: Site = site(11);
-const SHALLOW: Site = site(12);
 /// Counters of all kinds.
 pub(super) const COUNTERS: usize = site(BITS.len()).counters;
 /// Sets of weights of all kinds.
@@ -142,7 +141,8 @@ impl Place {
         let len = r[best];
         if len >= 1 {
             let token = Token { back: best as u32, len: len as u32 };
-            place.repeated = gain(len, model.price(state, at, token)) + more(len, model.reps[best] as usize + 1);
+            place.repeated =
+                gain(len, model.price(state, at, token)) + more(len, model.reps[best] as usize + 1);
         }
         place
     }
@@ -216,7 +216,14 @@ impl Choice {
 
     /// One decision.
     #[inline(always)]
-    fn bit<C: BitCoder>(&mut self, coder: &mut C, site: Site, set: usize, contexts: [usize; K], bit: bool) -> bool {
+    fn bit<C: BitCoder>(
+        &mut self,
+        coder: &mut C,
+        site: Site,
+        set: usize,
+        contexts: [usize; K],
+        bit: bool,
+    ) -> bool {
         let mask = (1usize << site.bits) - 1;
         // Places within the table, as the compiler sees where a site is known to it.
         let places: [usize; K] =
@@ -276,7 +283,8 @@ impl Choice {
             Place::new(model, model.state, content, at, self.found[self.here & 1].longest())
         };
         let (lm, rb) = (here.longest.0, here.r[here.best & 3]);
-        let mut view = View { at, state: model.state, here, next: (0, 0), bare: lm == 0 && rb == 0, literal: 0 };
+        let mut view =
+            View { at, state: model.state, here, next: (0, 0), bare: lm == 0 && rb == 0, literal: 0 };
         if view.bare || lm >= LONG || rb >= LONG || at + 1 >= content.len() {
             return view;
         }
@@ -300,7 +308,8 @@ impl Choice {
         view: &View,
         token: Token,
     ) -> Option<Token> {
-        let &View { at, here: Place { r, best, longest: (lm, dm), repeated, fresh }, next: (ln, dn), .. } = view;
+        let &View { at, here: Place { r, best, longest: (lm, dm), repeated, fresh }, next: (ln, dn), .. } =
+            view;
         let literal = Token { back: LITERAL, len: 1 };
         let h = self.history;
         if view.bare && self.single(coder, NONE, view.state, token.back == LITERAL) {
@@ -314,20 +323,12 @@ impl Choice {
         if !view.bare {
             let to_literal = step(view.literal - fresh.max(repeated));
             let longer = usize::from(ln > lm);
-            let shallow = false;
-            if shallow {
-                let context = to_literal << 7 | lm << 5 | rb << 4 | longer << 3 | far(dm) >> 1;
-                if self.single(coder, SHALLOW, context, token.back == LITERAL) {
-                    self.history = h << 2;
-                    return Some(literal);
-                }
-            }
             let contexts = [
                 to_literal << 7 | cr.min(7) << 4 | cm,
                 to_literal << 7 | cb.min(7) << 4 | more.min(3) << 2 | usize::from(r[0] == 0) << 1 | longer,
                 cm.min(7) << 9 | cn.min(7) << 6 | far(dm) >> 1 << 3 | far(dn) >> 1,
             ];
-            if !shallow && self.bit(coder, IS_LITERAL, set, contexts, token.back == LITERAL) {
+            if self.bit(coder, IS_LITERAL, set, contexts, token.back == LITERAL) {
                 self.history = h << 2;
                 return Some(literal);
             }

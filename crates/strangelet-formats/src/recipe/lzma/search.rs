@@ -89,11 +89,9 @@ impl Search {
         self.dictionary = dictionary;
         let bits = len.next_power_of_two().trailing_zeros().clamp(10, 17);
         self.shift = 32 - bits;
-        for (table, size) in [
-            (&mut self.two, 1 << 10),
-            (&mut self.three, 1 << 16),
-            (&mut self.four, 1 << bits),
-        ] {
+        for (table, size) in
+            [(&mut self.two, 1 << 10), (&mut self.three, 1 << 16), (&mut self.four, 1 << bits)]
+        {
             table.clear();
             table.resize(size, 0);
         }
@@ -106,7 +104,9 @@ impl Search {
     #[inline]
     pub fn skip(&mut self, content: &[u8], to: usize) {
         let from = self.next.min(to);
-        for (i, w) in content.get(from..(to + 3).min(content.len())).unwrap_or_default().windows(4).enumerate() {
+        for (i, w) in
+            content.get(from..(to + 3).min(content.len())).unwrap_or_default().windows(4).enumerate()
+        {
             let Some(&word) = w.first_chunk::<4>() else { break };
             self.insert(from + i, word);
         }
@@ -140,7 +140,8 @@ impl Search {
         for _ in 0..DEEP {
             let start = (mark as usize).checked_sub(1)?;
             let d = at.checked_sub(start).filter(|&d| d <= self.dictionary)?;
-            if content.get(start + len - 1) == content.get(at + len - 1) && equal(content, at, d, len) == len {
+            if content.get(start + len - 1) == content.get(at + len - 1) && equal(content, at, d, len) == len
+            {
                 return Some(d as u32);
             }
             mark = *self.previous.get(start)?;
@@ -163,7 +164,8 @@ impl Search {
             mark => (at + 1).saturating_sub(mark as usize),
         };
         let dictionary = self.dictionary;
-        let first = |d: usize| d <= dictionary && at.checked_sub(d).and_then(|f| content.get(f)) == Some(&word[0]);
+        let first =
+            |d: usize| d <= dictionary && at.checked_sub(d).and_then(|f| content.get(f)) == Some(&word[0]);
         let (near, far) = (distance(two), distance(three));
         let mut best = 1;
         let mut from = None;

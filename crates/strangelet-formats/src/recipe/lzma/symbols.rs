@@ -348,7 +348,7 @@ impl Model {
     fn literal<C: Bits>(&mut self, rc: &mut C, content: &[u8], at: usize) -> bool {
         let byte = |at: usize| content.get(at).copied().unwrap_or(0);
         let before = if at == 0 { 0 } else { byte(at - 1) };
-        let place = ((at & ((1 << self.lp) - 1)) << self.lc) + usize::from(before >> (8 - self.lc));
+        let place = ((at & ((1 << self.lp) - 1)) << self.lc) + (u32::from(before) >> (8 - self.lc)) as usize;
         let symbol = u32::from(byte(at));
         let state = self.state;
         self.state = after_literal(state);
@@ -512,7 +512,8 @@ impl Model {
     pub fn price(&self, state: usize, at: usize, token: Token) -> u32 {
         let place = at & ((1 << self.pb) - 1) & 15;
         let state = state.min(11);
-        let sum = price(self.is_match[state][place], 1) + price(self.is_rep[state], u32::from(token.back < NEW));
+        let sum =
+            price(self.is_match[state][place], 1) + price(self.is_rep[state], u32::from(token.back < NEW));
         if token.back >= NEW {
             let distance = token.back - NEW;
             let slot = slot_of(distance);

@@ -157,7 +157,12 @@ impl Tokens {
             }
         }
         corrections.extend(coder.finish());
-        Some(Found { properties: first.unwrap_or(0), listed: !usual, corrections, len: bytes.len() - rest.len() })
+        Some(Found {
+            properties: first.unwrap_or(0),
+            listed: !usual,
+            corrections,
+            len: bytes.len() - rest.len(),
+        })
     }
 
     /// Appends the LZMA2 that [`Tokens::find`] was given.
@@ -174,7 +179,8 @@ impl Tokens {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let broken = || corruption("xz: the corrections do not fit the content");
-        let chunks = if listed { Some(list(&mut corrections, content.len()).ok_or_else(broken)?) } else { None };
+        let chunks =
+            if listed { Some(list(&mut corrections, content.len()).ok_or_else(broken)?) } else { None };
         let Tokens { search, choice, scratch } = self;
         search.start(content.len(), dictionary);
         choice.start(prior());
@@ -185,9 +191,11 @@ impl Tokens {
             let start = at;
             let chunk = match &chunks {
                 Some(chunks) => *chunks.get(number).ok_or_else(broken)?,
-                None => {
-                    Chunk { control: if number == 0 { 0xe0 } else { 0x80 }, properties, len: content.len() - at }
-                }
+                None => Chunk {
+                    control: if number == 0 { 0xe0 } else { 0x80 },
+                    properties,
+                    len: content.len() - at,
+                },
             };
             number += 1;
             let end = at.checked_add(chunk.len).filter(|&end| end <= content.len()).ok_or_else(broken)?;
@@ -210,7 +218,8 @@ impl Tokens {
                 let view = choice.look(search, &model, content, at);
                 let none = Token { back: LITERAL, len: 1 };
                 let token = choice.code(&mut coder, search, content, &view, none).ok_or_else(broken)?;
-                let next = at.checked_add(token.len as usize).filter(|&next| next <= end).ok_or_else(broken)?;
+                let next =
+                    at.checked_add(token.len as usize).filter(|&next| next <= end).ok_or_else(broken)?;
                 model.code(&mut rc, content, at, token).ok_or_else(broken)?;
                 at = next;
             }
