@@ -209,6 +209,11 @@ impl Choice {
         self.history = 0;
     }
 
+    /// Forgets what was seen ahead, as the distances are others now.
+    pub fn turn(&mut self) {
+        self.ahead_at = usize::MAX;
+    }
+
     /// What was learned.
     pub fn learned(&self) -> (&[Counter], &[Weights<K>]) {
         (&self.counters[..], &self.weights[..])

@@ -152,8 +152,11 @@ impl Search {
     /// The candidates at `at`.
     pub fn find(&mut self, content: &[u8], at: usize, found: &mut Candidates) {
         found.clear();
-        if self.next < at {
-            self.skip(content, at);
+        match self.next.cmp(&at) {
+            std::cmp::Ordering::Less => self.skip(content, at),
+            std::cmp::Ordering::Equal => {}
+            // Known already: this place would find itself.
+            std::cmp::Ordering::Greater => return,
         }
         let Some(&word) = content.get(at..).and_then(|c| c.first_chunk::<4>()) else { return };
         let [two, three, four] = self.insert(at, word);

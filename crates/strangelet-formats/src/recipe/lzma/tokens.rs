@@ -91,6 +91,9 @@ impl Tokens {
             }
             let (&[a, b], behind) = rest.split_first_chunk()?;
             let low = usize::from(u16::from_be_bytes([a, b]));
+            if control & 0xe0 != 0x80 {
+                choice.turn();
+            }
             if control < 0x80 {
                 let (data, behind) = behind.split_at_checked(low + 1)?;
                 if control > 2 || content.get(at..at + data.len())? != data {
@@ -198,6 +201,9 @@ impl Tokens {
                 },
             };
             number += 1;
+            if chunk.control != 0x80 {
+                choice.turn();
+            }
             let end = at.checked_add(chunk.len).filter(|&end| end <= content.len()).ok_or_else(broken)?;
             if chunk.control < 0x80 {
                 out.push(chunk.control);
