@@ -125,7 +125,7 @@ impl Place {
         let gain = |len: usize, price: u32| len as i32 * BYTE - price as i32;
         // A literal and the same distance again.
         let more = |len: usize, distance: usize| {
-            if len < 2 || len >= LONG || content.len() < at + len + 3 {
+            if !(2..LONG).contains(&len) || content.len() < at + len + 3 {
                 return 0;
             }
             match equal(content, at + len + 1, distance, LONG) {
