@@ -4,8 +4,7 @@ use super::filter::{self, Cooked, Filter};
 use super::object::{Chunk, Dataset};
 use crate::layout::{Layout, MAX_ROW};
 use crate::plan::{CHUNK, Parts, Residue};
-use crate::recipe::{Effort, Kind, Kitchen, Recipe};
-use strangelet::codec::Level;
+use crate::recipe::{Kind, Kitchen, Recipe};
 use strangelet::dissect::{Context, TableId, Tables};
 use strangelet::error::{Result, corruption};
 use strangelet::format::varint::{Cursor, put};
@@ -71,7 +70,7 @@ impl Tiles {
         if tiles.row().saturating_mul(tiles.dims[0]) > there.saturating_mul(4).saturating_add(HOLES) {
             return Ok(None);
         }
-        let effort = if cx.level == Level::Fast { Effort::Fast } else { Effort::Balanced };
+        let effort = cx.level.into();
         let len = tiles.tile_bytes() as usize;
         let mut kitchen = Kitchen::new();
         let mut hint = None;

@@ -21,6 +21,7 @@ mod lz4;
 mod lzma;
 mod zstd;
 
+use strangelet::codec::Level;
 use strangelet::error::{Result, corruption, usage};
 
 pub use lzma::Dictionary;
@@ -65,8 +66,20 @@ impl Kind {
 pub enum Effort {
     /// The hint, and what the header suggests.
     Fast,
-    /// Everything that is known.
+    /// Everything that is known; what is quick to carry out first.
     Balanced,
+    /// Everything that is known; what takes the least bytes first.
+    Max,
+}
+
+impl From<Level> for Effort {
+    fn from(level: Level) -> Effort {
+        match level {
+            Level::Fast => Effort::Fast,
+            Level::Balanced => Effort::Balanced,
+            Level::Max => Effort::Max,
+        }
+    }
 }
 
 /// A deflate whose bytes the encoder of this crate writes.
@@ -116,6 +129,18 @@ pub enum Recipe {
         /// Where the length of the dictionary comes from.
         dictionary: Dictionary,
     },
+    /// Any LZMA encoder, an .xz stream of one LZMA2 block without lengths in its header: the corrections
+    /// tell what it chose.
+    LzmaTokens {
+        /// Number of the integrity check: 0 none, 1 CRC32, 4 CRC64.
+        check: u8,
+        /// Where the length of the dictionary comes from; never the preset.
+        dictionary: Dictionary,
+        /// Properties of the first chunk: lc + 9 (lp + 5 pb).
+        properties: u8,
+        /// Whether the corrections start with a list of chunks.
+        listed: bool,
+    },
     /// LZ4, fast mode with the default acceleration.
     Lz4Fast,
     /// LZ4, high compression.
@@ -134,6 +159,7 @@ const LZ4_FAST: u8 = 3;
 const LZ4_HIGH: u8 = 4;
 const ZSTD: u8 = 5;
 const OWN: u8 = 6;
+const LZMA_TOKENS: u8 = 7;
 
 impl Recipe {
     /// Appends the bytes of this recipe (1 to 5); equal recipes have equal bytes.
@@ -145,6 +171,11 @@ impl Recipe {
             Recipe::Lzma { preset, extreme, check, dictionary } => {
                 out.extend([LZMA, preset | u8::from(extreme) << 4, check]);
                 dictionary.write(out);
+            }
+            Recipe::LzmaTokens { check, dictionary, properties, listed } => {
+                out.extend([LZMA_TOKENS, check | u8::from(listed) << 7]);
+                dictionary.write(out);
+                out.push(properties);
             }
             Recipe::Lz4Fast => out.push(LZ4_FAST),
             Recipe::Lz4High { level } => out.extend([LZ4_HIGH, level]),
@@ -192,6 +223,15 @@ impl Recipe {
                 _ => return Err(corruption("recipe: no such LZ4 level")),
             },
             ZSTD => Recipe::Zstd(Frame::read(bytes)?),
+            LZMA_TOKENS => {
+                let b = byte(bytes)?;
+                let (check, listed) = (b & 0x7f, b >> 7 == 1);
+                let (dictionary, properties) = (Dictionary::read(bytes)?, byte(bytes)?);
+                if !lzma::tokens_can(check, dictionary, properties) {
+                    return Err(corruption("recipe: no such LZMA stream by tokens"));
+                }
+                Recipe::LzmaTokens { check, dictionary, properties, listed }
+            }
             other => return Err(corruption(format!("recipe: unknown number {other}"))),
         };
         Ok(recipe)
@@ -246,6 +286,7 @@ pub fn apply(kind: Kind, recipe: &Recipe, corrections: &[u8], content: &[u8]) ->
 #[derive(Default)]
 pub struct Kitchen {
     deflate: deflate::Deflate,
+    lzma: lzma::Lzma,
     zstd: zstd::Zstd,
 }
 
@@ -281,6 +322,13 @@ impl Kitchen {
         }
     }
 
+    /// Learns from an .xz block how LZMA encoders choose, and returns the table of all that was learned:
+    /// the part of the format in `lzma/prior.bin` was made so.
+    #[doc(hidden)]
+    pub fn learn(&mut self, block: &[u8], content: &[u8]) -> Option<Vec<u8>> {
+        self.lzma.learn(block, content)
+    }
+
     /// See [`find`].
     pub fn find(
         &mut self,
@@ -296,7 +344,7 @@ impl Kitchen {
         match kind {
             Kind::Zlib => self.deflate.find(true, compressed, content, hint, effort),
             Kind::Deflate => self.deflate.find(false, compressed, content, hint, effort),
-            Kind::Xz => lzma::find(compressed, content, hint, effort).map(|r| (r, Vec::new())),
+            Kind::Xz => self.lzma.find(compressed, content, hint, effort),
             Kind::Lz4 => lz4::find(compressed, content, hint, effort).map(|r| (r, Vec::new())),
             Kind::Zstd => self.zstd.find(compressed, content, hint, effort),
         }
@@ -316,7 +364,7 @@ impl Kitchen {
         if content.len() > MAX_CONTENT {
             return Err(corruption("recipe: the content is longer than a block may be"));
         }
-        if !corrections.is_empty() && !matches!(recipe, Recipe::Tokens { .. }) {
+        if !corrections.is_empty() && !matches!(recipe, Recipe::Tokens { .. } | Recipe::LzmaTokens { .. }) {
             return Err(corruption("recipe: corrections where none belong"));
         }
         match (kind, *recipe) {
@@ -336,6 +384,9 @@ impl Kitchen {
             (Kind::Deflate, Recipe::Tokens { .. }) => deflate::recreate(None, corrections, content),
             (Kind::Xz, Recipe::Lzma { preset, extreme, check, dictionary }) => {
                 lzma::apply(preset, extreme, check, dictionary, content)
+            }
+            (Kind::Xz, Recipe::LzmaTokens { check, dictionary, properties, listed }) => {
+                self.lzma.apply(check, dictionary, properties, listed, corrections, content)
             }
             (Kind::Lz4, Recipe::Lz4Fast) => lz4::apply(None, content),
             (Kind::Lz4, Recipe::Lz4High { level }) => lz4::apply(Some(level), content),

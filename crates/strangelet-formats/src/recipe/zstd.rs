@@ -137,7 +137,7 @@ impl Zstd {
         let levels: &[i8] = match effort {
             _ if tired => &[10, 2, 3],
             Effort::Fast => &[10, 2, 3],
-            Effort::Balanced => {
+            Effort::Balanced | Effort::Max => {
                 &[10, 3, 2, 4, 6, 8, 12, 14, 16, 18, 1, 5, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, -1, -3, -5]
             }
         };

@@ -12,7 +12,6 @@ use super::wire::text;
 use crate::recipe::{Effort, Kitchen, Recipe};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use strangelet::codec::Level;
 use strangelet::dissect::{Context, Proofs, Sink};
 use strangelet::error::{Result, corruption};
 use strangelet::source::Source;
@@ -26,7 +25,7 @@ pub fn dissect(cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result
     let mut take = Take {
         source,
         proofs: cx.proofs,
-        effort: if cx.level == Level::Fast { Effort::Fast } else { Effort::Balanced },
+        effort: cx.level.into(),
         kitchen: Kitchen::new(),
         hint: None,
         spans: RowsOut::new(sink, "root.records", plan::RECORDS)?,

@@ -97,6 +97,16 @@ impl Default for Counter {
 }
 
 impl Counter {
+    /// One that starts at probability `p` of 65536, as after `seen` bits (at most 1023).
+    pub fn starting(p: u32, seen: u32) -> Self {
+        Counter(p.min(65535) << 16 | seen.min(1023))
+    }
+
+    /// Number of bits seen, up to the limit of updates.
+    pub fn seen(self) -> u32 {
+        self.0 & 1023
+    }
+
     /// Probability of a one, of 65536.
     #[inline(always)]
     pub fn p(self) -> u32 {
