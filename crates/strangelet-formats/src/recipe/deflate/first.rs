@@ -74,11 +74,12 @@ impl Buckets {
 }
 
 /// The first of the longest matches with the four candidates `before` an entry, as length and distance, up to
-/// `most` bytes; length 0 where none agrees. `reach` bounds the distances.
+/// `most` of the eight bytes `scan` at `at`; length 0 where none agrees. `reach` bounds the distances.
 #[inline(always)]
 fn longest(
     content: &[u8],
     at: usize,
+    scan: u64,
     (entry, before): (u32, [u32; 4]),
     reach: u32,
     most: usize,
@@ -95,7 +96,6 @@ fn longest(
     if there == 0 {
         return best;
     }
-    let scan = load8(content, at);
     while there != 0 {
         let distance = apart[there.trailing_zeros() as usize & 3] as usize;
         let differ = load8(content, at.wrapping_sub(distance)) ^ scan;
@@ -125,10 +125,12 @@ pub(super) fn first<H: Hash>(buckets: &mut Buckets, content: &[u8], sink: &mut i
         }
         let left = total - at;
         let (mut length, mut distance) = (0, 0);
+        let mut word = load8(content, at);
         if left >= H::LEAST {
             buckets.pass(here);
-            let strings = buckets.insert::<H>(load8(content, at) as u32, here);
-            (length, distance) = longest(content, at, strings, (at - window.base) as u32, NICE.min(left));
+            let strings = buckets.insert::<H>(word as u32, here);
+            (length, distance) =
+                longest(content, at, word, strings, (at - window.base) as u32, NICE.min(left));
             if length == NICE {
                 length += common(content, at - distance + NICE, at + NICE, LONGEST.min(left) - NICE);
             }
@@ -138,9 +140,9 @@ pub(super) fn first<H: Hash>(buckets: &mut Buckets, content: &[u8], sink: &mut i
             full = sink.copy(length, distance);
             let end = at + length;
             if length <= INSERT && total - end >= H::LEAST {
-                for at in at + 1..end {
-                    let here = origin.wrapping_add(at as u32);
-                    buckets.insert::<H>(load8(content, at) as u32, here);
+                for step in 1..length {
+                    word >>= 8;
+                    buckets.insert::<H>(word as u32, here.wrapping_add(step as u32));
                 }
             }
             at = end;
