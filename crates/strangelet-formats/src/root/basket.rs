@@ -55,25 +55,6 @@ pub fn starts(b: &Basket) -> Vec<usize> {
     if grows && out.first() == Some(&0) { out } else { Vec::new() }
 }
 
-/// The first entries of a basket, about so many bytes, as a basket of its own: its content, border and
-/// entries. None where the basket is not much longer, or does not show where entries end.
-pub fn head(b: &Basket, bytes: usize) -> Option<(Vec<u8>, usize, usize)> {
-    if b.border < bytes.saturating_mul(2) || b.entries < 2 {
-        return None;
-    }
-    let starts = starts(b);
-    if starts.is_empty() {
-        let size = Some(b.border / b.entries).filter(|size| size * b.entries == b.border)?;
-        let entries = bytes.checked_div(size)?.clamp(1, b.entries);
-        return Some((b.content.get(..entries * size)?.to_vec(), entries * size, entries));
-    }
-    let entries = starts.partition_point(|&s| s <= bytes).saturating_sub(1).clamp(1, b.entries);
-    let (starts, border) = (starts.get(..entries)?, *starts.get(entries)?);
-    let mut content = b.content.get(..border)?.to_vec();
-    write_tail(&Tail::Offsets(0), starts, b.keylen, &mut content);
-    Some((content, border, entries))
-}
-
 fn offsets(starts: &[usize], keylen: usize, out: &mut Vec<u8>) {
     for s in starts {
         out.extend_from_slice(&((s + keylen) as u32).to_be_bytes());

@@ -1,5 +1,6 @@
 //! Cutting and joining the content of columns by events.
 
+use super::form::Cursor;
 use strangelet::column::{Cells, Column, ColumnSchema};
 use strangelet::error::{Result, corruption};
 
@@ -26,10 +27,62 @@ pub fn split(schema: &ColumnSchema, column: &mut Column, events: usize) -> Resul
     Ok(Column { lengths, values })
 }
 
+/// The next `events` events of a column behind a cursor, which moves on. What was passed is dropped from the
+/// column now and then, so that a column of many chunks is not copied again for each of them.
+pub fn front(
+    schema: &ColumnSchema,
+    column: &mut Column,
+    passed: &mut Cursor,
+    events: usize,
+) -> Result<Column> {
+    let short = || corruption(format!("column {} has too few events", schema.name));
+    let mut ends = Cursor { lengths: Vec::with_capacity(column.lengths.len()), values: 0 };
+    let mut items = events;
+    for (level, &at) in column.lengths.iter().zip(&passed.lengths) {
+        let end = at.checked_add(items).ok_or_else(short)?;
+        items = level.get(at..end).ok_or_else(short)?.iter().map(|&n| n as usize).sum();
+        ends.lengths.push(end);
+    }
+    let cells = items.checked_mul(schema.inner_cells() as usize);
+    let end = cells.and_then(|c| c.checked_add(passed.values)).filter(|&e| e <= column.values.len());
+    ends.values = end.ok_or_else(short)?;
+    let starts = std::mem::replace(passed, ends);
+    let whole = starts.values == 0
+        && passed.values == column.values.len()
+        && starts.lengths.iter().all(|&l| l == 0)
+        && passed.lengths.iter().zip(&column.lengths).all(|(&l, level)| l == level.len());
+    if whole {
+        *passed = Cursor::start(column);
+        let lengths = vec![Vec::new(); column.lengths.len()];
+        let values = Cells::empty(column.values.width());
+        return Ok(std::mem::replace(column, Column { lengths, values }));
+    }
+    let lengths = column.lengths.iter().zip(starts.lengths.iter().zip(&passed.lengths));
+    let lengths = lengths.map(|(level, (&a, &b))| level[a..b].to_vec()).collect();
+    let values = column.values.slice(starts.values..passed.values);
+    if passed.values > column.values.len() / 2 {
+        for (level, at) in column.lengths.iter_mut().zip(&mut passed.lengths) {
+            level.drain(..std::mem::take(at));
+        }
+        let at = std::mem::take(&mut passed.values);
+        strangelet::each_width!(&mut column.values, v => {
+            v.drain(..at);
+        });
+    }
+    Ok(Column { lengths, values })
+}
+
 /// Appends the events of another content of the same column.
 pub fn append(column: &mut Column, other: Column) -> Result<()> {
     if column.lengths.len() != other.lengths.len() {
         return Err(corruption("contents of columns of different depth do not join"));
+    }
+    if column.values.is_empty()
+        && column.lengths.iter().all(Vec::is_empty)
+        && column.values.width() == other.values.width()
+    {
+        *column = other;
+        return Ok(());
     }
     for (level, more) in column.lengths.iter_mut().zip(other.lengths) {
         level.extend_from_slice(&more);
@@ -56,5 +109,16 @@ mod tests {
             assert_eq!(front, column);
         }
         assert!(split(&schema, &mut column.clone(), 4).is_err());
+        for cuts in [[1, 1, 1], [2, 0, 1], [0, 3, 0], [1, 2, 0]] {
+            let (mut rest, mut passed) = (column.clone(), Cursor::start(&column));
+            let mut again = Column { lengths: vec![Vec::new(); 2], values: Cells::empty(2) };
+            for events in cuts {
+                let part = front(&schema, &mut rest, &mut passed, events).unwrap();
+                part.check(&schema, events as u64).unwrap();
+                append(&mut again, part).unwrap();
+            }
+            assert_eq!(again, column);
+            assert!(front(&schema, &mut rest, &mut passed, 1).is_err());
+        }
     }
 }

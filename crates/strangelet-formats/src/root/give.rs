@@ -36,6 +36,8 @@ struct Give<'a> {
     pieces: HashMap<u64, Vec<(u64, Vec<u8>)>>,
     /// What ntuples have written.
     covered: Covered,
+    /// Room for the content of a basket.
+    spare: Vec<u8>,
 }
 
 /// A branch while its baskets are made.
@@ -91,6 +93,7 @@ pub fn assemble(cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> R
         before: Before::default(),
         pieces: HashMap::new(),
         covered: Covered::default(),
+        spare: Vec::new(),
     };
     give.ntuples(target)?;
     let mut branches = RowsIn::new(tables, table::BRANCHES, plan::BRANCHES)?;
@@ -391,7 +394,8 @@ impl Give<'_> {
             start += w.entries as u64;
             let Some(mut w) = live.waiting.pop_front() else { break };
             if w.state & state::TYPED != 0 {
-                let mut content = Vec::new();
+                let mut content = std::mem::take(&mut self.spare);
+                content.clear();
                 let keylen = w.key.keylen as usize;
                 let border = basket::assemble(
                     &live.form,
@@ -457,6 +461,7 @@ impl Give<'_> {
         }
         target.write_at(span.pos, &head)?;
         target.write_at(span.pos + keylen, &payload)?;
+        self.spare = w.content;
         Ok(Stored { pos: span.pos, nbytes: span.len, inflated, entries })
     }
 

@@ -3,6 +3,7 @@
 use super::basket::{self, Basket};
 use super::build::{self, Found, Proved};
 use super::columns;
+use super::form::Cursor;
 use super::plan::{self, Stored, link};
 use super::record::{Kind, Record};
 use super::take::{LONGEST, Take};
@@ -22,7 +23,7 @@ const CHUNK: u64 = 16 << 20;
 const WHOLE: u64 = 24 << 20;
 /// Most bytes of baskets within tree records of a file.
 const EMBEDDED: usize = 256 << 20;
-/// Bytes of a basket that are looked at where the type of its branch says everything.
+/// Baskets of more bytes are not looked at beforehand where the type of their branch says everything.
 const GLANCE: usize = 64 << 10;
 /// Bytes of samples that are kept instead of being inflated again.
 const SAMPLES: usize = 32 << 20;
@@ -43,6 +44,8 @@ pub(super) struct Live {
     pub(super) next: usize,
     pub(super) filled: u64,
     pub(super) columns: Vec<Column>,
+    /// What of the columns is in chunks already.
+    pub(super) passed: Vec<Cursor>,
 }
 
 /// A tree while it is taken apart.
@@ -145,7 +148,7 @@ impl Take<'_> {
                 *t = true;
             }
         }
-        Some(Live { branch, baskets, bytes, found: None, next: 0, filled: 0, columns: Vec::new() })
+        Some(Live { branch, baskets, bytes, found: None, next: 0, filled: 0, columns: Vec::new(), passed: Vec::new() })
     }
 
     fn table(
@@ -180,6 +183,7 @@ impl Take<'_> {
             }
             rows.push(found.form.columns.len());
             live.columns = std::mem::take(&mut found.proved.columns);
+            live.passed = live.columns.iter().map(Cursor::start).collect();
             live.found = Some(found);
         }
         let table = sink.table(TableSchema::new(name, schemas))?;
@@ -194,9 +198,9 @@ impl Take<'_> {
                     self.basket(sink, live, host)?;
                 }
                 let Some(found) = &live.found else { continue };
-                for (schema, column) in found.form.columns.iter().zip(&mut live.columns) {
-                    let rest = columns::split(schema, column, (to - from) as usize)?;
-                    chunk.push(std::mem::replace(column, rest));
+                let held = live.columns.iter_mut().zip(&mut live.passed);
+                for (schema, (column, passed)) in found.form.columns.iter().zip(held) {
+                    chunk.push(columns::front(schema, column, passed, (to - from) as usize)?);
                 }
             }
             sink.chunk(table, to - from, chunk)?;
@@ -317,6 +321,12 @@ impl Take<'_> {
                     Some((content, e.len, e.head.nev_buf, e.keylen))
                 }
                 Place::Record(i) => {
+                    let len = self.records.get(*i).and_then(Record::key).map_or(0, |k| k.objlen as usize);
+                    if len > GLANCE && build::needs_one(&live.branch) {
+                        // There is one form that it can have; each basket is proved when its turn comes.
+                        first = false;
+                        break;
+                    }
                     let content = match self.samples.get(i) {
                         Some(c) => Some(c.clone()),
                         None => self.content(*i)?.map(Rc::new),
@@ -340,15 +350,7 @@ impl Take<'_> {
             match piece {
                 Some((content, border, entries, keylen)) => {
                     size += Vec::len(&content);
-                    let b = Basket { content: &content, border, entries: entries as usize, keylen };
-                    let part = if build::needs_one(&live.branch) { basket::head(&b, GLANCE) } else { None };
-                    contents.push(match part {
-                        Some((head, border, entries)) => {
-                            first = false;
-                            (Rc::new(head), border, entries as u32, keylen)
-                        }
-                        None => (content, border, entries, keylen),
-                    });
+                    contents.push((content, border, entries, keylen));
                 }
                 None => first = false,
             }
