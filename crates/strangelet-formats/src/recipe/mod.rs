@@ -302,6 +302,11 @@ impl Kitchen {
         self.zstd.misses = misses;
     }
 
+    /// Gives the room of a content back that is not needed any more, for the next one.
+    pub fn recycle(&mut self, content: Vec<u8>) {
+        self.deflate.recycle(content);
+    }
+
     /// See [`inflate`].
     ///
     /// # Errors

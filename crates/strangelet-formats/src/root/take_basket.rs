@@ -53,21 +53,20 @@ impl Take<'_> {
                 let border = head.last as usize - key.keylen as usize;
                 let mut row = self.head_row(sink, i, number, &live.branch, &key, &head)?;
                 row.entries = entries;
-                match content {
+                match &content {
                     Some(content) => {
-                        let basket =
-                            Basket { content: &content, border, entries, keylen: key.keylen as usize };
+                        let basket = Basket { content, border, entries, keylen: key.keylen as usize };
                         let tail = proved
                             .or_else(|| typed(&found.form, &basket, &mut live.columns, &mut self.again));
-                        let packed = self.pack(sink, &payload, &content)?;
+                        let packed = self.pack(sink, &payload, content)?;
                         if let Some((recipe, fix)) = packed {
                             row.state |= state::RECIPE;
                             row.recipe = recipe;
                             row.fix = fix.len() as u64;
-                            self.content_row(sink, &mut row, &content, border, tail)?;
+                            self.content_row(sink, &mut row, content, border, tail)?;
                             self.streams.push(sink, plan::FIXES, &fix)?;
                         } else {
-                            row.content = Vec::len(&content) as u64;
+                            row.content = Vec::len(content) as u64;
                             row.border = border as u64;
                             if tail.is_none() {
                                 fill(&found.form, &mut live.columns, entries);
@@ -88,6 +87,9 @@ impl Take<'_> {
                         row.border = border as u64;
                         self.streams.push(sink, plan::PLAIN, &payload)?;
                     }
+                }
+                if let Some(Ok(spare)) = content.map(Rc::try_unwrap) {
+                    self.kitchen.recycle(spare);
                 }
                 self.baskets.push(sink, &row.cells())
             }

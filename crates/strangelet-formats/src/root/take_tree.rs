@@ -148,7 +148,16 @@ impl Take<'_> {
                 *t = true;
             }
         }
-        Some(Live { branch, baskets, bytes, found: None, next: 0, filled: 0, columns: Vec::new(), passed: Vec::new() })
+        Some(Live {
+            branch,
+            baskets,
+            bytes,
+            found: None,
+            next: 0,
+            filled: 0,
+            columns: Vec::new(),
+            passed: Vec::new(),
+        })
     }
 
     fn table(

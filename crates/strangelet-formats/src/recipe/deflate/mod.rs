@@ -33,16 +33,32 @@ const WORTH: usize = 3;
 pub(super) struct Deflate {
     encoders: Vec<(u8, u8, Compress)>,
     decoders: [Option<Inflate>; 2],
+    /// Room of a content that is not needed any more.
+    spare: Vec<u8>,
     own: Option<Encoder>,
     scratch: Vec<u8>,
 }
 
 impl Deflate {
+    /// Keeps room for a later content.
+    pub fn recycle(&mut self, content: Vec<u8>) {
+        if content.capacity() > self.spare.capacity() {
+            self.spare = content;
+        }
+    }
+
     pub fn inflate(&mut self, wrapped: bool, block: &[u8], content_len: usize) -> Result<Vec<u8>> {
         let decoder = self.decoders[usize::from(wrapped)].get_or_insert_with(|| Inflate::new(wrapped, 15));
         decoder.reset(wrapped);
         // One byte more than claimed, so that an overlong block shows itself.
-        let mut content = vec![0; content_len.saturating_add(1).min(FIRST)];
+        let first = content_len.saturating_add(1).min(FIRST);
+        let mut content = if (first..=first.saturating_mul(4)).contains(&self.spare.capacity()) {
+            let mut spare = std::mem::take(&mut self.spare);
+            spare.resize(first, 0);
+            spare
+        } else {
+            vec![0; first]
+        };
         loop {
             let read = block.get(decoder.total_in() as usize..).unwrap_or_default();
             let before = (decoder.total_in(), decoder.total_out());
