@@ -478,7 +478,7 @@ struct Best {
 
 /// Below the level `max`, contexts have to save this part (a divisor) of what `classes` takes: they cost ten
 /// times its time, both ways.
-const PAYS: usize = 16;
+const PAYS: usize = 10;
 
 /// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
@@ -487,7 +487,7 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
     let most = if count <= 2048 { 2048 } else { (count / 16).clamp(2048, 8192) };
     // The keys of the best plans, whole and some.
     let (mut framed, mut few): (Vec<Vec<W>>, Vec<Vec<W>>) = (Vec::new(), Vec::new());
-    let close = |c: &&Candidate| c.cost <= plans[0].cost + plans[0].cost / 32;
+    let close = |c: &&Candidate| c.cost <= plans[0].cost + plans[0].cost / 128;
     let plans: Vec<&Candidate> = plans.iter().take(2).filter(close).collect();
     for c in &plans {
         let keys = c.plan.keys::<W>(stream.cells);
