@@ -480,6 +480,9 @@ struct Best {
 /// times its time, both ways.
 const PAYS: usize = 10;
 
+/// Cells from which on more than the usual settings are tried at the level `balanced`.
+const MANY: usize = 512;
+
 /// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let plans = rank_plans::<W>(stream);
@@ -521,12 +524,17 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
     let Some(b) = &best else { return Ok(None) };
     let (s, keys) = (b.settings, b.keys);
     let bits = (b.payload.len() * 8 / few[keys].len()) as u32;
+    // Few cells are not worth many trials.
+    let hasty = level == Level::Balanced && count < MANY;
     let side = stream.inner as usize;
     if side > 1 && side <= MAX_SIDE {
         attempt(Settings { side, ..s }, keys, &mut best)?;
     }
     for depth in [6, 10] {
         let Some(b) = &best else { break };
+        if hasty {
+            break;
+        }
         let (s, keys) = (b.settings, b.keys);
         // deeper only where there is something below, and where the step before has paid
         let below = !matches!(s.plan.cut, Cut::Linear(0..3));
@@ -538,7 +546,7 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
         let (s, keys) = (b.settings, b.keys);
         let reach = (bits + 2).clamp(4, 24);
         let hits = find_repeats(&few[keys], reach).iter().filter(|d| **d > 0).count();
-        if hits > few[keys].len() / 10 {
+        if hits > few[keys].len() / if hasty { 4 } else { 10 } {
             attempt(Settings { reach, ..s }, keys, &mut best)?;
         }
     }
