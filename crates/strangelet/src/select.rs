@@ -75,8 +75,10 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
         let hopeless = best.as_ref().is_some_and(|(first, b)| match (*first, id) {
             // It only gives way where contexts do not pay.
             (codecs::ADAPTIVE, codecs::CLASSES) => true,
-            (codecs::ADAPTIVE, codecs::ZSTANDARD) => b.len() > raw / 4 || raw < FEW,
-            (codecs::CLASSES, codecs::ZSTANDARD) => b.len() < raw / 5 && raw < FEW,
+            (codecs::ADAPTIVE, codecs::ZSTANDARD) => b.len() > raw / 8 || raw < 4 * FEW,
+            (codecs::CLASSES, codecs::ZSTANDARD) => {
+                raw < PIECE && b.len() < raw * 2 / 5 || raw < FEW && b.len() < raw * 3 / 5
+            }
             (codecs::ZSTANDARD, _) => b.len() < raw / 6,
             _ => false,
         });

@@ -41,6 +41,15 @@ impl Record {
         if seconds > 0.0 { self.bytes_content as f64 / 1e6 / seconds } else { 0.0 }
     }
 
+    /// Takes over what another round of the same measurement did better.
+    pub fn improve(&mut self, other: Record) {
+        self.compress_s = self.compress_s.min(other.compress_s);
+        self.decompress_s = self.decompress_s.min(other.decompress_s);
+        self.columns_s = self.columns_s.zip(other.columns_s).map(|(a, b)| a.min(b));
+        self.peak_rss = self.peak_rss.max(other.peak_rss);
+        self.exact &= other.exact && self.bytes_out == other.bytes_out;
+    }
+
     /// As an object of the JSON output.
     pub fn to_json(&self) -> Value {
         let rounded = |x: f64| (x * 1e4).round() / 1e4;

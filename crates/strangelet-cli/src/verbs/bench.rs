@@ -48,6 +48,9 @@ pub struct Args {
     /// Which seconds count [default: cpu for one thread, wall for more]
     #[arg(long, value_enum)]
     clock: Option<Clock>,
+    /// Rounds over all methods; of each file and method the best time counts
+    #[arg(long, value_name = "N", default_value = "1")]
+    rounds: usize,
     /// Write all measurements as JSON (`-`: standard output, instead of the table)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -87,13 +90,13 @@ pub fn run(args: &Args) -> Result<usize> {
     if cfg!(debug_assertions) {
         ui::warn("this is a debug build: its speeds mean nothing");
     }
-    if args.threads == 0 {
-        return Err(usage("--threads must be at least 1"));
+    if args.threads == 0 || args.rounds == 0 {
+        return Err(usage("--threads and --rounds must be at least 1"));
     }
     let (inputs, errors) = files::inputs(&args.inputs, |path| !is_container(path));
     errors.iter().for_each(|(path, e)| ui::error(Some(path), e));
     let mut failed = errors.len();
-    let bar = bar(inputs.len() * methods.len());
+    let bar = bar(inputs.len() * methods.len() * args.rounds);
     let mut records = Vec::new();
     for input in &inputs {
         let done = one_file(args, input, &methods, &bar, &mut failed, &mut records);
@@ -164,7 +167,7 @@ fn one_file(
     let content = inflated.as_ref().map_or(input.path.as_path(), |t| t.path());
     let name = input.below.display().to_string();
     let own = records.len();
-    for method in methods {
+    for method in std::iter::repeat_n(methods, args.rounds).flatten() {
         bar.set_message(format!("{}: {}", ui::plain(&name), method.name()));
         // Without compressed blocks the file is its content: nothing is measured twice.
         let same = match method {
@@ -178,7 +181,13 @@ fn one_file(
             None => child(args, &input.path, &name, content, *method),
         };
         match record {
-            Ok(record) => records.push(record),
+            Ok(record) => {
+                let before = records[own..].iter_mut().find(|r| r.method == record.method);
+                match before {
+                    Some(before) => before.improve(record),
+                    None => records.push(record),
+                }
+            }
             Err(e) => {
                 bar.suspend(|| ui::error(Some(&input.path), &e.within(method.name())));
                 *failed += 1;

@@ -20,12 +20,12 @@ impl<W: Write> Writer<W> {
     /// Begins a container.
     pub fn new(mut out: W) -> Result<Self> {
         out.write_all(&MAGIC)?;
-        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default(), strength: 17 })
+        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default(), strength: 16 })
     }
 
-    /// Packs the index quicker, and about a percent larger.
+    /// Packs the index quicker, and some percent larger.
     pub fn hurry(&mut self) {
-        self.strength = 15;
+        self.strength = 13;
     }
 
     /// Announces a table and returns its number.
