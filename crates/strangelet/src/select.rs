@@ -119,15 +119,35 @@ fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
 
 /// For each stream the first earlier one of the same values, whatever their widths.
 fn find_equal(streams: &[Stream]) -> Vec<Option<usize>> {
-    let hashes: Vec<u128> = streams.par_iter().map(|s| hash(s.cells)).collect();
+    // Most streams differ in some cells out of many: only what does not is looked at as a whole.
+    let glances: Vec<u64> = streams.iter().map(|s| glance(s.cells)).collect();
+    let mut alike: HashMap<u64, usize> = HashMap::new();
+    glances.iter().for_each(|g| *alike.entry(*g).or_default() += 1);
+    let twins = |g: &u64| alike.get(g).is_some_and(|n| *n > 1);
+    let whole = streams.par_iter().zip(&glances).map(|(s, g)| twins(g).then(|| hash(s.cells)));
+    let hashes: Vec<Option<u128>> = whole.collect();
     let mut first: HashMap<u128, usize> = HashMap::new();
     let mut equal = Vec::with_capacity(streams.len());
-    for (i, &h) in hashes.iter().enumerate() {
-        let j = *first.entry(h).or_insert(i);
+    for (i, h) in hashes.into_iter().enumerate() {
+        let j = h.map_or(i, |h| *first.entry(h).or_insert(i));
         let same = j != i && streams[i].cells.len() > 1 && values_equal(streams[i].cells, streams[j].cells);
         equal.push(same.then_some(j));
     }
     equal
+}
+
+/// The same for the same values; from their number and a few of them.
+fn glance(cells: &Cells) -> u64 {
+    const FEW: usize = 64;
+    fn some<T: Copy + Into<u64>>(v: &[T], hasher: &mut Xxh3) {
+        for &x in v.iter().step_by(v.len().div_ceil(FEW).max(1)).chain(v.last()) {
+            hasher.update(&Into::<u64>::into(x).to_le_bytes());
+        }
+    }
+    let mut hasher = Xxh3::new();
+    hasher.update(&cells.len().to_le_bytes());
+    each_width!(cells, v => some(v, &mut hasher));
+    hasher.digest()
 }
 
 fn values_equal(a: &Cells, b: &Cells) -> bool {

@@ -3,7 +3,7 @@
 //! A content is the data of some entries, one after the other, and mostly a tail behind it: the
 //! offsets at which the entries start, counted from the start of the basket's key.
 
-use super::form::{Cursor, Form, Mark};
+use super::form::{Cursor, Form, Mark, Node};
 use strangelet::column::{Cells, Column, ColumnSchema};
 use strangelet::error::{Result, corruption};
 
@@ -82,6 +82,9 @@ fn write_tail(tail: &Tail, starts: &[usize], keylen: usize, out: &mut Vec<u8>) {
 pub fn dissect(form: &Form, b: &Basket, columns: &mut [Column], again: &mut Vec<u8>) -> Result<Tail> {
     let mark = Mark::new(columns);
     let result = read(form, b, columns).and_then(|tail| {
+        if plain_cells(form).is_some() && tail_holds(form, b, &tail) {
+            return Ok(tail);
+        }
         let mut cursors: Vec<Cursor> = cursors(&mark, columns);
         again.clear();
         assemble(form, columns, &mut cursors, b.entries, &tail, b.keylen, again)?;
@@ -91,6 +94,33 @@ pub fn dissect(form: &Form, b: &Basket, columns: &mut [Column], again: &mut Vec<
         mark.restore(columns);
     }
     result
+}
+
+/// Numbers and nothing else in one column: how many bytes an item has, and whether each entry is a list of them.
+fn plain_cells(form: &Form) -> Option<(usize, bool)> {
+    let item = |n: &Node| match n {
+        Node::Cells(s, m, 0) => s.width().checked_mul(*m as usize).filter(|&size| size > 0),
+        _ => None,
+    };
+    match &form.root {
+        Node::Fill(n, columns) if *columns == (0..1) => Some((item(n)?, true)),
+        n => Some((item(n)?, false)),
+    }
+}
+
+/// Whether a tail comes back from the entries of a form of plain cells. Their bytes do by themselves: only their
+/// order within a cell is turned.
+fn tail_holds(form: &Form, b: &Basket, tail: &Tail) -> bool {
+    match tail {
+        Tail::None | Tail::Other(_) => true,
+        // Lists start where the offsets say, or reading them would have failed.
+        Tail::Offsets(_) | Tail::Bare => {
+            let lists = plain_cells(form).is_some_and(|(_, lists)| lists);
+            let even = |starts: &[usize]| starts.windows(2).all(|w| w[1] - w[0] == starts[1]);
+            let starts = starts(b);
+            !starts.is_empty() && (lists || even(&starts))
+        }
+    }
 }
 
 fn cursors(mark: &Mark, columns: &[Column]) -> Vec<Cursor> {
@@ -109,6 +139,25 @@ fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
         }
         let cells = data.len() / column.values.width();
         strangelet::each_width!(&mut column.values, v => v.reserve(cells));
+    }
+    if let (Some((size, true)), [column]) = (plain_cells(form), &mut *columns)
+        && let Some(scalar) = form.columns.first().map(|c| c.scalar)
+    {
+        let [lengths] = column.lengths.as_mut_slice() else {
+            return Err(corruption("a list without lengths"));
+        };
+        let even = data.len().checked_div(b.entries).filter(|n| n * b.entries == data.len());
+        match (starts.is_empty(), even) {
+            (false, _) if starts.windows(2).all(|w| (w[1] - w[0]).is_multiple_of(size)) => {
+                lengths.extend(starts.windows(2).map(|w| ((w[1] - w[0]) / size) as u32));
+            }
+            (true, Some(even)) if even.is_multiple_of(size) => {
+                lengths.extend(std::iter::repeat_n((even / size) as u32, b.entries));
+            }
+            _ => return Err(corruption("an entry is no whole number of cells")),
+        }
+        column.values.append(&Cells::from_be_bytes(scalar, data)?)?;
+        return Ok(tail_of(b, &starts));
     }
     if !starts.is_empty() {
         for w in starts.windows(2) {
@@ -142,7 +191,7 @@ fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
 }
 
 fn read_run(form: &Form, data: &[u8], b: &Basket, columns: &mut [Column]) -> Result<usize> {
-    if let (super::form::Node::Cells(scalar, _, 0), [column]) = (&form.root, &mut *columns) {
+    if let (Node::Cells(scalar, _, 0), [column]) = (&form.root, &mut *columns) {
         let cells = Cells::from_be_bytes(*scalar, data)?;
         column.values.append(&cells)?;
         return Ok(data.len());
@@ -189,7 +238,25 @@ pub fn assemble(
         return Err(corruption("a basket has too many entries"));
     }
     let mut starts = Vec::with_capacity(entries.min(1 << 16));
-    if let (super::form::Node::Cells(_, n, 0), [column], [cursor]) = (&form.root, columns, &mut *cursors) {
+    if let (Some((size, true)), [column], [cursor]) = (plain_cells(form), columns, &mut *cursors) {
+        let short = || corruption("a column has too few cells for its basket");
+        let ([lengths], [at]) = (column.lengths.as_slice(), cursor.lengths.as_mut_slice()) else {
+            return Err(short());
+        };
+        let end = at.checked_add(entries).ok_or_else(short)?;
+        let mut bytes = 0usize;
+        for &n in lengths.get(*at..end).ok_or_else(short)? {
+            starts.push(bytes);
+            bytes = bytes.saturating_add((n as usize).saturating_mul(size));
+        }
+        if bytes > MOST_BYTES {
+            return Err(corruption("a basket is too long"));
+        }
+        let to = cursor.values.checked_add(bytes / column.values.width());
+        let to = to.filter(|&to| to <= column.values.len()).ok_or_else(short)?;
+        column.values.range_be_bytes(cursor.values..to, out);
+        (*at, cursor.values) = (end, to);
+    } else if let (Node::Cells(_, n, 0), [column], [cursor]) = (&form.root, columns, &mut *cursors) {
         let end = (*n as usize).checked_mul(entries).and_then(|n| n.checked_add(cursor.values));
         let end = end.filter(|&e| e <= column.values.len());
         let end = end.ok_or_else(|| corruption("a column has too few cells for its basket"))?;

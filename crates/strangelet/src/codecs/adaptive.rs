@@ -487,7 +487,7 @@ const MANY: usize = 512;
 fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let plans = rank_plans::<W>(stream);
     let count = stream.cells.len();
-    let most = if count <= 2048 { 2048 } else { (count / 16).clamp(2048, 8192) };
+    let most = if count <= 1024 { 1024 } else { (count / 16).clamp(1024, 8192) };
     // The keys of the best plans, whole and some.
     let (mut framed, mut few): (Vec<Vec<W>>, Vec<Vec<W>>) = (Vec::new(), Vec::new());
     let close = |c: &&Candidate| c.cost <= plans[0].cost + plans[0].cost / 128;

@@ -25,7 +25,7 @@ impl<W: Write> Writer<W> {
 
     /// Packs the index quicker, and some percent larger.
     pub fn hurry(&mut self) {
-        self.strength = 13;
+        self.strength = 9;
     }
 
     /// Announces a table and returns its number.
