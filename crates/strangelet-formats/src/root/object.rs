@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         let id = self.out.all.len();
         let pos = self.w.pos();
         self.out.all.push(Object { class: class.clone(), version: 0, pos, end: pos, fields: Vec::new() });
-        let version = self.members(id, &class)?;
+        let version = self.members(id, class)?;
         let end = self.w.pos();
         if let Some(o) = self.out.all.get_mut(id) {
             o.version = version;
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the members of a class into an object and gives the version of the class.
-    fn members(&mut self, id: usize, class: &Cow<'a, str>) -> Result<u16> {
+    fn members(&mut self, id: usize, class: Cow<'a, str>) -> Result<u16> {
         self.depth += 1;
         if self.depth > MAX_NESTING {
             return Err(corruption("objects are nested too deeply"));
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         Ok(version)
     }
 
-    fn members_inner(&mut self, id: usize, class: &Cow<'a, str>) -> Result<u16> {
+    fn members_inner(&mut self, id: usize, class: Cow<'a, str>) -> Result<u16> {
         match class.as_ref() {
             "TObject" => return self.tobject(id).map(|()| 1),
             "TString" => {
@@ -239,13 +239,13 @@ impl<'a> Reader<'a> {
                 let infos = self.infos;
                 let info = if version == 0 {
                     let checksum = self.w.clone().u32().unwrap_or(0);
-                    let found = infos.by_checksum(class, checksum);
+                    let found = infos.by_checksum(&class, checksum);
                     if found.is_some() {
                         self.w.u32()?;
                     }
-                    found.or_else(|| infos.get(class, 0))
+                    found.or_else(|| infos.get(&class, 0))
                 } else {
-                    infos.get(class, version as u32)
+                    infos.get(&class, version as u32)
                 };
                 match (info, end) {
                     (Some(info), _) if class.as_ref() != "TBasket" => {
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
         let pos = self.w.pos();
         match e.kind {
             kind::BASE => {
-                self.members(id, &Cow::Borrowed(e.name.as_str()))?;
+                self.members(id, Cow::Borrowed(e.name.as_str()))?;
                 return Ok(());
             }
             1..=19 => {

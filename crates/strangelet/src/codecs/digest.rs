@@ -146,7 +146,7 @@ mod tests {
         let rows = ["", "a", "a longer row of text"];
         let text = Cells::W1(rows.concat().into_bytes());
         let lists: Vec<u32> = rows.iter().map(|r| r.len() as u32).collect();
-        let mut sums: Vec<u8> = rows.iter().flat_map(|r| Md5::digest(r)).collect();
+        let mut sums: Vec<u8> = rows.iter().flat_map(Md5::digest).collect();
         assert_eq!(sums[..4], [0xd4, 0x1d, 0x8c, 0xd9], "RFC 1321, A.5");
         let (lengths, whole) = (Cells::W4(lists.clone()), Cells::W1(sums.clone()));
         let role = Role::Values(Meaning::Text);
