@@ -243,16 +243,6 @@ pub fn into_frame<W: Word>(keys: &mut [W], min: u64, shift: u32) {
     }
 }
 
-/// Differences to the key `lag` before (zero before the first), as zigzag, modulo the word.
-pub fn differences<W: Word>(keys: &[W], lag: usize) -> Vec<W> {
-    (0..keys.len())
-        .map(|i| {
-            let before = if i >= lag { keys[i - lag].wide() } else { 0 };
-            W::narrow(zigzag(keys[i].wide().wrapping_sub(before), W::BITS))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
