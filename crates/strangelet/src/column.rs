@@ -124,6 +124,16 @@ impl Cells {
         }
     }
 
+    /// No cells, with room for some.
+    pub fn with_capacity(width: usize, cells: usize) -> Cells {
+        match width {
+            1 => Cells::W1(Vec::with_capacity(cells)),
+            2 => Cells::W2(Vec::with_capacity(cells)),
+            4 => Cells::W4(Vec::with_capacity(cells)),
+            _ => Cells::W8(Vec::with_capacity(cells)),
+        }
+    }
+
     /// Number of cells.
     pub fn len(&self) -> usize {
         each_width!(self, v => v.len())
@@ -188,6 +198,21 @@ impl Cells {
             4 => Cells::W4(bytes.as_chunks().0.iter().map(|c| u32::from_be_bytes(*c)).collect()),
             _ => Cells::W8(bytes.as_chunks().0.iter().map(|c| u64::from_be_bytes(*c)).collect()),
         })
+    }
+
+    /// Appends the cells that big-endian bytes hold; an error where they are no whole number of cells.
+    pub fn append_be_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let w = self.width();
+        if !bytes.len().is_multiple_of(w) {
+            return Err(corruption(format!("{} bytes are no whole number of cells of {w}", bytes.len())));
+        }
+        match self {
+            Cells::W1(v) => v.extend_from_slice(bytes),
+            Cells::W2(v) => v.extend(bytes.as_chunks().0.iter().map(|c| u16::from_be_bytes(*c))),
+            Cells::W4(v) => v.extend(bytes.as_chunks().0.iter().map(|c| u32::from_be_bytes(*c))),
+            Cells::W8(v) => v.extend(bytes.as_chunks().0.iter().map(|c| u64::from_be_bytes(*c))),
+        }
+        Ok(())
     }
 
     /// Appends the cells as little-endian bytes.

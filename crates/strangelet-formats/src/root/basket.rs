@@ -4,7 +4,7 @@
 //! offsets at which the entries start, counted from the start of the basket's key.
 
 use super::form::{Cursor, Form, Mark, Node};
-use strangelet::column::{Cells, Column, ColumnSchema};
+use strangelet::column::{Column, ColumnSchema};
 use strangelet::error::{Result, corruption};
 
 /// Most entries of a basket that is taken apart.
@@ -140,9 +140,7 @@ fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
         let cells = data.len() / column.values.width();
         strangelet::each_width!(&mut column.values, v => v.reserve(cells));
     }
-    if let (Some((size, true)), [column]) = (plain_cells(form), &mut *columns)
-        && let Some(scalar) = form.columns.first().map(|c| c.scalar)
-    {
+    if let (Some((size, true)), [column]) = (plain_cells(form), &mut *columns) {
         let [lengths] = column.lengths.as_mut_slice() else {
             return Err(corruption("a list without lengths"));
         };
@@ -156,7 +154,7 @@ fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
             }
             _ => return Err(corruption("an entry is no whole number of cells")),
         }
-        column.values.append(&Cells::from_be_bytes(scalar, data)?)?;
+        column.values.append_be_bytes(data)?;
         return Ok(tail_of(b, &starts));
     }
     if !starts.is_empty() {
@@ -191,9 +189,8 @@ fn read(form: &Form, b: &Basket, columns: &mut [Column]) -> Result<Tail> {
 }
 
 fn read_run(form: &Form, data: &[u8], b: &Basket, columns: &mut [Column]) -> Result<usize> {
-    if let (Node::Cells(scalar, _, 0), [column]) = (&form.root, &mut *columns) {
-        let cells = Cells::from_be_bytes(*scalar, data)?;
-        column.values.append(&cells)?;
+    if let (Node::Cells(_, _, 0), [column]) = (&form.root, &mut *columns) {
+        column.values.append_be_bytes(data)?;
         return Ok(data.len());
     }
     let mut pos = 0;
@@ -292,6 +289,7 @@ pub fn fill(schema: &ColumnSchema, column: &mut Column, entries: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strangelet::column::Cells;
 
     fn basket<'a>(content: &'a [u8], border: usize, entries: usize) -> Basket<'a> {
         Basket { content, border, entries, keylen: 70 }

@@ -53,8 +53,9 @@ pub fn front(
         && passed.lengths.iter().zip(&column.lengths).all(|(&l, level)| l == level.len());
     if whole {
         *passed = Cursor::start(column);
-        let lengths = vec![Vec::new(); column.lengths.len()];
-        let values = Cells::empty(column.values.width());
+        // What comes next is mostly as long.
+        let lengths = column.lengths.iter().map(|l| Vec::with_capacity(l.len())).collect();
+        let values = Cells::with_capacity(column.values.width(), column.values.len());
         return Ok(std::mem::replace(column, Column { lengths, values }));
     }
     let lengths = column.lengths.iter().zip(starts.lengths.iter().zip(&passed.lengths));

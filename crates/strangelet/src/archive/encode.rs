@@ -20,9 +20,11 @@ impl<W: Write> Encoder<W> {
     /// Begins a container.
     pub fn new(out: W, level: Level) -> Result<Self> {
         let mut writer = Writer::new(out)?;
-        if level == Level::Fast {
-            writer.hurry();
-        }
+        writer.pack_index(match level {
+            Level::Fast => 5,
+            Level::Balanced => 9,
+            Level::Max => 19,
+        });
         Ok(Encoder { writer, level })
     }
 

@@ -34,7 +34,7 @@ use crate::entropy::rans;
 use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::limits;
-use crate::transform::classes::Ranks;
+use crate::transform::classes::{Cut, Ranks};
 use crate::transform::keys::{Word, unzigzag};
 
 /// Classes and suffixes.
@@ -83,16 +83,21 @@ fn encode<W: Forward>(stream: &Stream, out: &mut Vec<u8>) -> Result<bool> {
     };
     let ranks = Ranks::new(&used);
     let mut freqs = rans::normalise(&counts);
-    let bases: Vec<(u32, u64)> = used.iter().map(|&p| plan.cut.base(p)).collect();
+    let mut bases = [(0u32, 0u64); 256];
+    for (b, &p) in bases.iter_mut().zip(&used) {
+        *b = plan.cut.base(p);
+    }
     let mut classes = Vec::with_capacity(keys.len());
     let mut bits = BitWriter::new();
-    for (i, key) in keys.iter().enumerate() {
-        let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
-        let symbol = plan.symbol::<W>(key.wide(), before);
-        let rank = ranks.rank(plan.cut.prefix(symbol));
+    let mut part = |symbol: u64, prefix: u64| {
+        let rank = ranks.rank(prefix) as u8;
         let (n, base) = bases[rank as usize];
         bits.put(symbol.wrapping_sub(base), n);
-        classes.push(rank as u8);
+        classes.push(rank);
+    };
+    match plan.cut {
+        Cut::Linear(n) => plan.symbols(keys, |s| part(s, Cut::Linear(n).prefix(s))),
+        Cut::Gamma(m) => plan.symbols(keys, |s| part(s, Cut::Gamma(m).prefix(s))),
     }
     plan.write(out);
     let mut coder = Encoder::new();

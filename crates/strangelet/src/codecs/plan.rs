@@ -111,6 +111,17 @@ impl Plan {
         if self.lag > 0 { W::narrow(zigzag(key.wrapping_sub(before), W::BITS)).wide() } else { key }
     }
 
+    /// Gives the symbols of keys in their order.
+    #[inline(always)]
+    pub fn symbols<W: Word>(&self, keys: &[W], mut to: impl FnMut(u64)) {
+        if self.lag == 0 {
+            return keys.iter().for_each(|k| to(k.wide()));
+        }
+        let (first, rest) = keys.split_at(self.lag.min(keys.len()));
+        first.iter().for_each(|k| to(self.symbol::<W>(k.wide(), 0)));
+        rest.iter().zip(keys).for_each(|(k, before)| to(self.symbol::<W>(k.wide(), before.wide())));
+    }
+
     /// The keys of cells in their frame; empty where the map does not fit.
     pub fn keys<W: Forward>(&self, cells: &Cells) -> Vec<W> {
         let mut keys = W::forward(cells, self.map, self.dead).unwrap_or_default();
@@ -123,7 +134,7 @@ impl Plan {
         if self.min != 0 || self.shift != 0 {
             keys.iter_mut().for_each(|k| *k = W::narrow((k.wide() << self.shift).wrapping_add(self.min)));
         }
-        keys::inverse(&keys, self.map, self.dead, scalar)
+        keys::inverse(keys, self.map, self.dead, scalar)
     }
 }
 
@@ -220,29 +231,57 @@ pub fn count_prefixes<W: Word>(
     plan: &Plan,
     skip: impl Fn(usize) -> bool,
 ) -> Option<(Vec<u64>, Vec<u32>)> {
-    let symbols = (0..keys.len()).filter(|&i| !skip(i)).map(|i| {
-        let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
-        plan.cut.prefix(plan.symbol::<W>(keys[i].wide(), before))
-    });
+    match plan.cut {
+        Cut::Linear(n) => count_by(keys, plan, skip, |s| Cut::Linear(n).prefix(s)),
+        Cut::Gamma(m) => count_by(keys, plan, skip, |s| Cut::Gamma(m).prefix(s)),
+    }
+}
+
+fn count_by<W: Word>(
+    keys: &[W],
+    plan: &Plan,
+    skip: impl Fn(usize) -> bool,
+    prefix: impl Fn(u64) -> u64,
+) -> Option<(Vec<u64>, Vec<u32>)> {
+    let mut at = 0;
     let (mut used, mut counts): (Vec<u64>, Vec<u32>) = (Vec::new(), Vec::new());
     if keys.len() > 2000 {
-        let mut table = vec![0u32; 1 << 12];
-        for p in symbols {
-            match table.get_mut(p as usize) {
-                Some(n) => *n += 1,
-                None if p < 1 << 16 => {
-                    table.resize(1 << 16, 0);
-                    table[p as usize] += 1;
-                }
-                None => return None, // more classes than any cut that is worth it
+        const FEW: usize = 1 << 12;
+        // Two tables, for the same prefix often comes twice in a row.
+        let mut tables = [[0u32; FEW]; 2];
+        let mut live = 0;
+        plan.symbols(keys, |s| {
+            if !skip(at) {
+                let p = prefix(s);
+                live |= p;
+                tables[at & 1][p as usize & (FEW - 1)] += 1;
             }
-        }
+            at += 1;
+        });
+        let table: Vec<u32> = match live {
+            0..0x1000 => tables[0].iter().zip(&tables[1]).map(|(a, b)| a + b).collect(),
+            0x1000..0x1_0000 => {
+                let (mut table, mut at) = (vec![0; 1 << 16], 0);
+                plan.symbols(keys, |s| {
+                    table[prefix(s) as usize & 0xffff] += !skip(at) as u32;
+                    at += 1;
+                });
+                table
+            }
+            _ => return None, // more classes than any cut that is worth it
+        };
         for (p, &n) in table.iter().enumerate().filter(|(_, n)| **n > 0) {
             used.push(p as u64);
             counts.push(n);
         }
     } else {
-        let mut prefixes: Vec<u64> = symbols.collect();
+        let mut prefixes: Vec<u64> = Vec::with_capacity(keys.len());
+        plan.symbols(keys, |s| {
+            if !skip(at) {
+                prefixes.push(prefix(s));
+            }
+            at += 1;
+        });
         prefixes.sort_unstable();
         for run in prefixes.chunk_by(|a, b| a == b) {
             used.push(run[0]);

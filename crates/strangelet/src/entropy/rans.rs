@@ -35,29 +35,71 @@ fn states(symbols: usize) -> usize {
     if symbols < WIDE { 1 } else { 4 }
 }
 
+/// What coding a symbol of frequency f takes.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// 2^64 / f, rounded up (2^64 - 1 for 1): its product with a state is the quotient by f above 64 bits.
+    inverse: u64,
+    /// States from here on give two bytes away first.
+    limit: u64,
+    /// 4096 - f.
+    rest: u32,
+    /// The start of the interval, and 4095 for f = 1, where the quotient is one too few.
+    start: u32,
+}
+
+impl Step {
+    fn new(f: u32, start: u32) -> Step {
+        let limit = (f as u64) << (32 - SCALE);
+        let rest = (1 << SCALE) - f;
+        match f {
+            0 | 1 => Step { inverse: u64::MAX, limit, rest, start: start + (1 << SCALE) - 1 },
+            _ => Step { inverse: u64::MAX / f as u64 + 1, limit, rest, start },
+        }
+    }
+
+    /// The state behind a symbol: (x / f) x 4096 + x mod f + start.
+    #[inline(always)]
+    fn apply(&self, x: &mut u32, words: &mut Vec<u16>) {
+        if *x as u64 >= self.limit {
+            words.push(*x as u16);
+            *x >>= 16;
+        }
+        let quotient = ((*x as u128 * self.inverse as u128) >> 64) as u32;
+        *x = x.wrapping_add(self.start).wrapping_add(quotient.wrapping_mul(self.rest));
+    }
+}
+
 /// Codes symbols, each below the number of frequencies.
 pub fn encode(symbols: &[u8], freqs: &[u32]) -> Vec<u8> {
-    let mut starts = Vec::with_capacity(freqs.len());
+    let mut steps = [Step::default(); 256];
     let mut sum = 0;
-    for &f in freqs {
-        starts.push(sum);
+    for (step, &f) in steps.iter_mut().zip(freqs) {
+        *step = Step::new(f, sum);
         sum += f;
     }
     let lanes = states(symbols.len());
     let mut x = [LOW; 4];
-    let mut words: Vec<u16> = Vec::with_capacity(symbols.len() / 2);
-    for (i, &s) in symbols.iter().enumerate().rev() {
-        let (f, start) = (freqs[s as usize], starts[s as usize]);
-        let state = &mut x[i & (lanes - 1)];
-        if *state as u64 >= (f as u64) << (32 - SCALE) {
-            words.push(*state as u16);
-            *state >>= 16;
+    let mut words: Vec<u16> = Vec::with_capacity(symbols.len());
+    if lanes == 1 {
+        symbols.iter().rev().for_each(|&s| steps[s as usize].apply(&mut x[0], &mut words));
+    } else {
+        let (fours, rest) = symbols.as_chunks::<4>();
+        for (&s, x) in rest.iter().zip(&mut x).rev() {
+            steps[s as usize].apply(x, &mut words);
         }
-        *state = ((*state / f) << SCALE) + *state % f + start;
+        let [mut a, mut b, mut c, mut d] = x;
+        for four in fours.iter().rev() {
+            steps[four[3] as usize].apply(&mut d, &mut words);
+            steps[four[2] as usize].apply(&mut c, &mut words);
+            steps[four[1] as usize].apply(&mut b, &mut words);
+            steps[four[0] as usize].apply(&mut a, &mut words);
+        }
+        x = [a, b, c, d];
     }
     let mut out = Vec::with_capacity(words.len() * 2 + 16);
     x[..lanes].iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));
-    words.iter().rev().for_each(|w| out.extend_from_slice(&w.to_le_bytes()));
+    out.extend(words.iter().rev().flat_map(|w| w.to_le_bytes()));
     out
 }
 

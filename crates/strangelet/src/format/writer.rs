@@ -20,12 +20,12 @@ impl<W: Write> Writer<W> {
     /// Begins a container.
     pub fn new(mut out: W) -> Result<Self> {
         out.write_all(&MAGIC)?;
-        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default(), strength: 16 })
+        Ok(Writer { out, pos: MAGIC.len() as u64, index: Index::default(), strength: 9 })
     }
 
-    /// Packs the index quicker, and some percent larger.
-    pub fn hurry(&mut self) {
-        self.strength = 9;
+    /// Sets the level of zstd (1 to 22) for the index.
+    pub fn pack_index(&mut self, strength: i32) {
+        self.strength = strength;
     }
 
     /// Announces a table and returns its number.
