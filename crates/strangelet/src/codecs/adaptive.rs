@@ -64,7 +64,7 @@ use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
 use crate::entropy::bits::{BitReader, BitWriter};
-use crate::entropy::mix::{Counter, LIMIT, Weights};
+use crate::entropy::mix::{Counter, LIMIT, Weights, cost};
 use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::limits;
@@ -483,6 +483,45 @@ const PAYS: usize = 10;
 /// Cells from which on more than the usual settings are tried at the level `balanced`.
 const MANY: usize = 512;
 
+/// How many bits of the suffixes are worth modelling: what each next one would save is counted by the same
+/// counters that [`code_cells`] has, which do not depend on how many there are.
+fn best_depth<W: Word>(keys: &[W], plan: &Plan) -> u32 {
+    const MOST: usize = 10;
+    let Some((used, _)) = count_prefixes(keys, plan, |_| false) else { return 2 };
+    let bases: Vec<(u32, u64)> = used.iter().map(|&p| plan.cut.base(p)).collect();
+    let deepest = bases.iter().map(|b| b.0).max().unwrap_or(0).min(MOST as u32);
+    // Deeper than what so few cells can teach nothing is saved.
+    let room = (keys.len() * 16).max(1 << 10);
+    let depth = (0..=deepest).rev().find(|d| used.len() << d <= room).unwrap_or(0);
+    if depth == 0 {
+        return 0;
+    }
+    let ranks = Ranks::new(&used);
+    let mut fine = vec![Counter::default(); used.len() << depth];
+    let mut saved = [0i64; MOST];
+    plan.symbols(keys, |symbol| {
+        let rank = usize::from(ranks.rank(plan.cut.prefix(symbol)));
+        let (n, base) = bases[rank];
+        let suffix = symbol.wrapping_sub(base);
+        let mut node = 1;
+        for (k, saved) in (0..depth.min(n)).zip(&mut saved) {
+            let counter = &mut fine[rank << depth | node];
+            let bit = suffix >> (n - 1 - k) & 1 == 1;
+            *saved += 256 - i64::from(cost(counter.p_coder(), bit));
+            counter.update(bit, LIMIT);
+            node = node << 1 | usize::from(bit);
+        }
+    });
+    let (mut sum, mut best) = (0, (0, 0));
+    for (k, saved) in (1..=depth).zip(saved) {
+        sum += saved;
+        if sum > best.0 {
+            best = (sum, k);
+        }
+    }
+    best.1
+}
+
 /// Finds settings by trials on a few pieces, each step keeping what the one before has found.
 fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let plans = rank_plans::<W>(stream);
@@ -518,7 +557,8 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
         let keys = i.min(framed.len() - 1);
         let live = framed[keys].iter().fold(0, |a, k| a | k.wide());
         let scale = (64 - live.leading_zeros()).saturating_sub(6);
-        let settings = Settings { plan: c.plan, depth: 2, scale, side: 0, reach: 0 };
+        let depth = best_depth(&few[keys], &c.plan);
+        let settings = Settings { plan: c.plan, depth, scale, side: 0, reach: 0 };
         attempt(settings, keys, &mut best)?;
     }
     let Some(b) = &best else { return Ok(None) };
@@ -529,18 +569,6 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
     let side = stream.inner as usize;
     if side > 1 && side <= MAX_SIDE {
         attempt(Settings { side, ..s }, keys, &mut best)?;
-    }
-    for depth in [6, 10] {
-        let Some(b) = &best else { break };
-        if hasty {
-            break;
-        }
-        let (s, keys) = (b.settings, b.keys);
-        // deeper only where there is something below, and where the step before has paid
-        let below = !matches!(s.plan.cut, Cut::Linear(0..3));
-        if bits > 4 && below && (depth == 6 || s.depth == 6) {
-            attempt(Settings { depth, ..s }, keys, &mut best)?;
-        }
     }
     if let Some(b) = &best {
         let (s, keys) = (b.settings, b.keys);

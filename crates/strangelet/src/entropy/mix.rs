@@ -86,6 +86,41 @@ pub fn stretch(p: u32) -> i32 {
     STRETCH[(p >> 4) as usize & 4095] as i32
 }
 
+/// -log2(p / 4096) x 256 at p + 1/2. Only encoders ask it, to weigh what to do.
+static COST: [u16; 4096] = cost_table();
+
+const fn cost_table() -> [u16; 4096] {
+    let mut table = [0; 4096];
+    let mut p = 0;
+    while p < 4096 {
+        // log2 by squaring: 8 binary digits behind the point
+        let (mut x, mut log) = ((2 * p as u64 + 1) << 18, 0u32);
+        while x < 1 << 31 {
+            x <<= 1;
+            log += 256;
+        }
+        let mut digit = 128;
+        while digit > 0 {
+            x = (x * x) >> 31;
+            if x >= 1 << 32 {
+                x >>= 1;
+                log -= digit;
+            }
+            digit >>= 1;
+        }
+        table[p] = log as u16;
+        p += 1;
+    }
+    table
+}
+
+/// About how many 1/256 bits a bit costs whose probability of being one is `p` of 65536.
+#[inline(always)]
+pub fn cost(p: u32, bit: bool) -> u32 {
+    let of = if bit { p } else { 65535 - p.min(65535) };
+    u32::from(COST[(of >> 4) as usize & 4095])
+}
+
 /// An adaptive probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter(u32);
@@ -195,6 +230,17 @@ mod tests {
                 "{p}: {} for {exact}",
                 stretch(p)
             );
+        }
+    }
+
+    #[test]
+    fn costs_are_logarithms() {
+        for p in (40..65500).step_by(61) {
+            for bit in [false, true] {
+                let part = if bit { p } else { 65536 - p } as f64 / 65536.0;
+                let exact = -part.log2() * 256.0;
+                assert!((f64::from(cost(p, bit)) - exact).abs() < 3.0 + 6.0 / part / 256.0, "{p} {bit}");
+            }
         }
     }
 
