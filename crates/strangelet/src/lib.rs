@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod error;
 pub mod format;
 pub mod limits;
+pub mod model;
 pub mod select;
 pub mod source;
 pub mod table;

@@ -1,6 +1,7 @@
 //! Which codec for which stream at which level.
 
 use crate::codec::{Level, Role, Stream};
+use crate::codecs::rows::{self, Around, Levels};
 use crate::codecs::{self, digest, same};
 use crate::column::{Cells, Meaning};
 use crate::each_width;
@@ -14,16 +15,71 @@ use xxhash_rust::xxh3::Xxh3;
 pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>)>> {
     let equal = find_equal(streams);
     let sums = digest::find(streams);
-    let coded: Vec<Result<(u8, Vec<u8>)>> = streams
-        .par_iter()
-        .zip(equal.par_iter().zip(&sums))
-        .map(|(stream, derived)| match derived {
-            (Some(earlier), _) => Ok((codecs::SAME, same::payload(*earlier))),
-            (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(*rows))),
-            (None, None) => smallest(stream, level),
+    let levels = Levels::new(streams.len());
+    let groups = if level == Level::Max { neighbours(streams, &equal) } else { Vec::new() };
+    let coded: Vec<Result<(u8, Vec<u8>)>> = (0..streams.len())
+        .into_par_iter()
+        .map(|i| match (equal[i], sums[i]) {
+            (Some(earlier), _) => Ok((codecs::SAME, same::payload(earlier))),
+            (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
+            (None, None) => {
+                let alone = smallest(&streams[i], level)?;
+                let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
+                if alone.0 == codecs::CONSTANT {
+                    return Ok(alone);
+                }
+                let Neighbours { peers, lengths, events } = n.clone();
+                let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
+                let rows = rows::encode(&around)?.filter(|r| r.len() + r.len() / 200 < alone.1.len());
+                Ok(rows.map_or(alone, |r| (codecs::ROWS, r)))
+            }
         })
         .collect();
     coded.into_iter().collect()
+}
+
+/// What a stream may be coded after: numbers of streams before it.
+#[derive(Clone)]
+struct Neighbours {
+    /// One cell for each of its cells, the nearest first.
+    peers: Vec<usize>,
+    lengths: Option<usize>,
+    /// One cell for each of its lists.
+    events: Vec<usize>,
+}
+
+/// Columns of a table with the same lists, cut into blocks of so many: within a block each may be derived from
+/// all before it, so that no chain of derivations is longer.
+const BLOCK: usize = 24;
+
+/// For each stream of numbers the streams that may tell something of it.
+fn neighbours(streams: &[Stream], equal: &[Option<usize>]) -> Vec<Option<Neighbours>> {
+    let mut groups: HashMap<(usize, Option<usize>, u64), Vec<usize>> = HashMap::new();
+    let mut found = Vec::with_capacity(streams.len());
+    for (i, s) in streams.iter().enumerate() {
+        let numbers = match s.role {
+            Role::Values(m) => m == Meaning::Number,
+            Role::Lengths => s.lists.is_none(),
+        };
+        if !numbers || equal[i].is_some() || s.cells.is_empty() {
+            found.push(None);
+            continue;
+        }
+        // The lengths of the lists stand just before the values.
+        let own = (s.lists.is_some() && i > 0).then(|| i - 1);
+        let first = own.map(|l| equal[l].unwrap_or(l));
+        let group = groups.entry((s.cells.len(), first, s.inner)).or_default();
+        let begin = group.len() / BLOCK * BLOCK;
+        let peers: Vec<usize> = group[begin..].iter().rev().copied().collect();
+        group.push(i);
+        let lengths = own.filter(|_| s.inner == 1);
+        let events = match lengths.and_then(|l| groups.get(&(streams[l].cells.len(), None, 1))) {
+            Some(flat) => flat.iter().rev().filter(|&&j| j < i).take(3).copied().collect(),
+            None => Vec::new(),
+        };
+        found.push(Some(Neighbours { peers, lengths, events }));
+    }
+    found
 }
 
 /// Streams of fewer bytes hold no repeats that contexts would not find as well.

@@ -128,18 +128,18 @@ const MAX_SIDE: usize = 1 << 12;
 const MAX_REACH: u32 = 28;
 
 /// Modelled bits and raw bits, either direction.
-trait Bits: BitCoder {
+pub(super) trait Bits: BitCoder {
     /// Raw bits: the low `n` of `value`, the rest of which is zero. The decoder ignores the value.
     fn raw(&mut self, value: u64, n: u32) -> u64;
 }
 
-struct Put {
-    coder: Encoder,
-    bits: BitWriter,
+pub(super) struct Put {
+    pub coder: Encoder,
+    pub bits: BitWriter,
 }
-struct Get<'a> {
-    coder: Decoder<'a>,
-    bits: BitReader<'a>,
+pub(super) struct Get<'a> {
+    pub coder: Decoder<'a>,
+    pub bits: BitReader<'a>,
 }
 impl BitCoder for Put {
     #[inline(always)]
@@ -171,17 +171,17 @@ impl Bits for Get<'_> {
 }
 
 /// Codes a weight of a class table: the logarithm of a power of two, by the one before.
-struct Weight {
+pub(super) struct Weight {
     counters: Vec<[Counter; 32]>,
     before: usize,
 }
 
 impl Weight {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Weight { counters: vec![[Counter::default(); 32]; 32], before: 0 }
     }
 
-    fn code<C: BitCoder>(&mut self, c: &mut C, weight: u32) -> u32 {
+    pub fn code<C: BitCoder>(&mut self, c: &mut C, weight: u32) -> u32 {
         let want = 31 - weight.max(1).leading_zeros();
         let mut node = 1usize;
         for k in (0..5).rev() {
@@ -485,7 +485,7 @@ const MANY: usize = 512;
 
 /// How many bits of the suffixes are worth modelling: what each next one would save is counted by the same
 /// counters that [`code_cells`] has, which do not depend on how many there are.
-fn best_depth<W: Word>(keys: &[W], plan: &Plan) -> u32 {
+pub(super) fn best_depth<W: Word>(keys: &[W], plan: &Plan) -> u32 {
     const MOST: usize = 10;
     let Some((used, _)) = count_prefixes(keys, plan, |_| false) else { return 2 };
     let bases: Vec<(u32, u64)> = used.iter().map(|&p| plan.cut.base(p)).collect();
@@ -572,7 +572,9 @@ fn search<W: Forward>(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> 
     }
     if let Some(b) = &best {
         let (s, keys) = (b.settings, b.keys);
-        let reach = (bits + 2).clamp(4, 24);
+        // A repeat is worth what the cell would take: without what its suffix has learnt of repeats by itself.
+        let flat = flat_size(&few[keys], &s.plan).map_or(0, |n| (n * 8 / few[keys].len()) as u32);
+        let reach = (bits.max(flat) + 2).clamp(4, 24);
         let hits = find_repeats(&few[keys], reach).iter().filter(|d| **d > 0).count();
         if hits > few[keys].len() / if hasty { 4 } else { 10 } {
             attempt(Settings { reach, ..s }, keys, &mut best)?;

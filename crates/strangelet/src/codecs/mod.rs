@@ -6,6 +6,7 @@ mod classes;
 mod constant;
 pub mod digest;
 mod plan;
+pub mod rows;
 pub mod same;
 mod store;
 mod zstandard;
@@ -30,6 +31,9 @@ pub const CLASSES: u8 = 6;
 /// Number of `digest`.
 pub const DIGEST: u8 = 7;
 
+/// Number of `rows`.
+pub const ROWS: u8 = 10;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -40,6 +44,7 @@ pub static ALL: &[&dyn Codec] = &[
     &bytes::Bytes,
     &classes::Classes,
     &digest::Digest,
+    &rows::Rows,
 ];
 
 /// The codec with a number.

@@ -239,7 +239,7 @@ mod tests {
             for bit in [false, true] {
                 let part = if bit { p } else { 65536 - p } as f64 / 65536.0;
                 let exact = -part.log2() * 256.0;
-                assert!((f64::from(cost(p, bit)) - exact).abs() < 3.0 + 6.0 / part / 256.0, "{p} {bit}");
+                assert!((f64::from(cost(p, bit)) - exact).abs() < 3.0 + 12.0 / part / 256.0, "{p} {bit}");
             }
         }
     }

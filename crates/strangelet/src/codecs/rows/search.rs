@@ -1,0 +1,375 @@
+//! What to look at: chosen by what it would save on a sample.
+
+use super::contexts::{Before, Context, Known, MAX_SIDE, places, spread};
+use super::{CELL, Lookup, MAX_NEEDS, NONE, Settings, encode_with, join};
+use crate::codec::Stream;
+use crate::codecs::adaptive::best_depth;
+use crate::codecs::plan::{Forward, Plan, count_prefixes, rank_plans, sample};
+use crate::column::{Cells, Scalar};
+use crate::entropy::mix::{Counter, LIMIT, cost};
+use crate::error::Result;
+use crate::model::blend::MOST;
+use crate::model::levels::levels;
+use crate::transform::classes::Ranks;
+use crate::transform::keys::Word;
+use std::sync::OnceLock;
+
+/// The levels of the columns of a chunk, worked out once.
+pub struct Levels(Vec<OnceLock<Vec<u8>>>);
+
+impl Levels {
+    /// For so many streams.
+    pub fn new(streams: usize) -> Levels {
+        Levels((0..streams).map(|_| OnceLock::new()).collect())
+    }
+
+    /// How many levels a column of so many cells has as a context.
+    fn number(count: usize) -> u8 {
+        match count {
+            0..1024 => 8,
+            1024..8192 => 16,
+            8192..65536 => 32,
+            _ => 64,
+        }
+    }
+
+    fn of(&self, streams: &[Stream], i: usize) -> &[u8] {
+        let made = self.0.get(i).map(|once| {
+            once.get_or_init(|| {
+                let s = &streams[i];
+                levels(s.cells, s.scalar, Levels::number(s.cells.len()).into())
+            })
+        });
+        made.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A stream among the others of its chunk.
+pub struct Around<'a> {
+    /// All streams of the chunk.
+    pub streams: &'a [Stream<'a>],
+    /// The number of the stream.
+    pub own: usize,
+    /// Streams with a cell for each of its cells, the nearest first.
+    pub peers: Vec<usize>,
+    /// The lengths of its innermost lists, where their cells are one each.
+    pub lengths: Option<usize>,
+    /// Streams with a cell for each of those lists.
+    pub events: Vec<usize>,
+    /// Levels of the columns.
+    pub levels: &'a Levels,
+}
+
+/// Cells of the sample.
+const SAMPLE: usize = 2048;
+/// Cells on which lookups are weighed.
+const LOOKED: usize = 8192;
+/// Contexts that stay in the race after the first round.
+const RACE: usize = 10;
+
+/// log2(x) x 256 of a number that is not zero, within a few units.
+fn log2(x: u64) -> u64 {
+    let e = 63 - u64::from(x.max(1).leading_zeros());
+    let f = (x << (63 - e) << 1) >> 48;
+    let bent = f + ((((f * (65536 - f)) >> 16) * 22545) >> 16);
+    e * 256 + (bent >> 8)
+}
+
+/// Candidates for contexts, as numbers at the places of the sample.
+struct Tried {
+    context: Pending,
+    numbers: Vec<u32>,
+}
+
+/// A context whose streams are named by their numbers in the chunk.
+#[derive(Clone, Copy)]
+enum Pending {
+    Plain(Context),
+    Column(usize, Before),
+    Place,
+    Event(usize),
+}
+
+/// How the chance of each class of the sample changes when a context is added; in 1/256 bits the sum of what the
+/// classes cost. `chances` (of 65536) are those of the classes that came, without the context.
+fn with_context(numbers: &[u32], classes: &[u16], chances: &[u32], out: &mut Vec<u32>) -> u64 {
+    const TRUST: u32 = 2;
+    let bits = (classes.len() * 4).next_power_of_two().ilog2();
+    let mut pairs = vec![0u16; 1 << bits];
+    let mut alone = vec![0u16; 1 << bits];
+    let mut total = 0;
+    out.clear();
+    for ((&n, &class), &p) in numbers.iter().zip(classes).zip(chances) {
+        let h = u64::from(n).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let of = &mut alone[(h >> (64 - bits)) as usize];
+        let h = (h ^ u64::from(class)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let both = &mut pairs[(h >> (64 - bits)) as usize];
+        let p = (u32::from(*both) * 65536 + TRUST * p) / (u32::from(*of).max((*both).into()) + TRUST);
+        let p = p.clamp(1, 65536);
+        out.push(p);
+        total += 16 * 256 - log2(p.into());
+        *both = both.saturating_add(1);
+        *of = of.saturating_add(1);
+    }
+    total
+}
+
+/// What a lookup saves on the first cells, in 1/256 bits, where a cell costs `each`.
+fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
+    let n = keys.len().min(LOOKED);
+    let bits = (n * 2).next_power_of_two().ilog2().max(4);
+    let mut slots: Vec<(u64, W, u8)> = vec![(0, W::default(), 0); 1 << bits];
+    let mut counters = [Counter::default(); 16];
+    let (mut saved, mut before) = (0i64, 0);
+    for i in 0..n {
+        let h = hashes.get(i).copied().unwrap_or(0);
+        let h = if own { join(h, before) } else { h };
+        let h = h.wrapping_mul(0xD6E8_FEB8_6659_FD93) | 1;
+        let slot = &mut slots[(h >> (64 - bits)) as usize];
+        if slot.0 == h {
+            let right = slot.1 == keys[i];
+            let counter = &mut counters[usize::from(slot.2.min(15))];
+            saved -= i64::from(cost(counter.p_coder(), right));
+            saved += if right { each as i64 } else { 0 };
+            counter.update(right, LIMIT);
+            slot.2 = if right { slot.2.saturating_add(1) } else { slot.2 / 4 };
+        } else {
+            slot.2 = 0;
+        }
+        (slot.0, slot.1) = (h, keys[i]);
+        before = keys[i].wide();
+    }
+    saved
+}
+
+/// The payload of a stream, or nothing where the codec does not fit.
+pub fn encode(around: &Around) -> Result<Option<Vec<u8>>> {
+    let Some(stream) = around.streams.get(around.own) else { return Ok(None) };
+    if stream.cells.len() < 16 {
+        return Ok(None);
+    }
+    match stream.cells {
+        Cells::W8(_) => find::<u64>(stream, around),
+        _ => find::<u32>(stream, around),
+    }
+}
+
+fn find<W: Forward>(stream: &Stream, around: &Around) -> Result<Option<Vec<u8>>> {
+    let plans = rank_plans::<W>(stream);
+    let Some(best) = plans.first() else { return Ok(None) };
+    let mut plan = best.plan;
+    let keys = plan.keys::<W>(stream.cells);
+    let used = loop {
+        match count_prefixes(&keys, &plan, |_| false) {
+            Some((used, _)) => break used,
+            None => match plan.coarser() {
+                Some(coarser) => plan = coarser,
+                None => return Ok(None),
+            },
+        }
+    };
+    let live = keys.iter().fold(0, |a, k| a | k.wide());
+    let scale = (64 - live.leading_zeros()).saturating_sub(6);
+    let (contexts, each) = choose(stream, around, &plan, &keys, &used, scale)?;
+    let few = sample(&keys, 8192);
+    let depth = best_depth(&few, &plan);
+    let lookups = lookups(around, &keys, each);
+    let mut needs = Needs { streams: around.streams, list: Vec::new() };
+    let mut settled = Vec::new();
+    for c in contexts {
+        if let Some(c) = needs.settle(c, around) {
+            settled.push(c);
+        }
+    }
+    let mut found = Vec::new();
+    for pair in lookups {
+        let number = |needs: &mut Needs, n: Ask| match n {
+            Ask::None => Some(NONE),
+            Ask::Cell => Some(CELL),
+            Ask::Stream(i) => needs.number(i),
+        };
+        if let (Some(a), Some(b)) = (number(&mut needs, pair[0]), number(&mut needs, pair[1])) {
+            found.push(Lookup([a, b]));
+        }
+    }
+    let list = needs.list;
+    let needed: Vec<&Cells> = list.iter().filter_map(|n| around.streams.get(n.0)).map(|s| s.cells).collect();
+    let settings = Settings { needs: list, plan, scale, depth, contexts: settled, lookups: found };
+    encode_with(&keys, &settings, &needed)
+}
+
+/// Streams that are needed, each once.
+struct Needs<'a> {
+    streams: &'a [Stream<'a>],
+    list: Vec<(usize, Scalar)>,
+}
+
+impl Needs<'_> {
+    fn number(&mut self, stream: usize) -> Option<u8> {
+        if let Some(at) = self.list.iter().position(|n| n.0 == stream) {
+            return Some(at as u8);
+        }
+        if self.list.len() == MAX_NEEDS {
+            return None;
+        }
+        self.list.push((stream, self.streams.get(stream)?.scalar));
+        Some(self.list.len() as u8 - 1)
+    }
+
+    fn settle(&mut self, c: Pending, around: &Around) -> Option<Context> {
+        let levels = |i: usize| Levels::number(self.streams.get(i).map_or(0, |s| s.cells.len()));
+        let plain = |known| Context { before: Before::None, known, side: 0 };
+        Some(match c {
+            Pending::Plain(c) => c,
+            Pending::Column(i, before) => {
+                let l = levels(i);
+                Context { before, known: Known::Column(self.number(i)?, l), side: 0 }
+            }
+            Pending::Place => plain(Known::Place(self.number(around.lengths?)?)),
+            Pending::Event(i) => {
+                let l = levels(i);
+                plain(Known::Event(self.number(i)?, self.number(around.lengths?)?, l))
+            }
+        })
+    }
+}
+
+/// The contexts that pay, and about what a cell costs with them, in 1/256 bits.
+fn choose<W: Word>(
+    stream: &Stream,
+    around: &Around,
+    plan: &Plan,
+    keys: &[W],
+    used: &[u64],
+    scale: u32,
+) -> Result<(Vec<Pending>, u64)> {
+    let count = keys.len();
+    let ranks = Ranks::new(used);
+    let key_before = |i: usize| if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
+    let class = |i: usize| ranks.rank(plan.cut.prefix(plan.symbol::<W>(keys[i].wide(), key_before(i))));
+    let class_before = |i: usize, n: usize| if i >= n { u32::from(class(i - n)) } else { 0 };
+    let places_of: Vec<u32> = sample(&(0..count as u32).collect::<Vec<_>>(), SAMPLE);
+    let at = |f: &dyn Fn(usize) -> u32| places_of.iter().map(|&i| f(i as usize)).collect::<Vec<u32>>();
+    let classes: Vec<u16> = places_of.iter().map(|&i| class(i as usize)).collect();
+    let plain = |before, known, side| Pending::Plain(Context { before, known, side });
+    let mut tried = vec![
+        Tried { context: plain(Before::Classes(1), Known::None, 0), numbers: at(&|i| class_before(i, 1)) },
+        Tried {
+            context: plain(Before::Classes(2), Known::None, 0),
+            numbers: at(&|i| class_before(i, 1) << 8 | class_before(i, 2)),
+        },
+        Tried {
+            context: plain(Before::Classes(3), Known::None, 0),
+            numbers: at(&|i| class_before(i, 1) << 16 | class_before(i, 2) << 8 | class_before(i, 3)),
+        },
+    ];
+    if plan.lag > 0 {
+        let numbers = at(&|i| (key_before(i) >> scale) as u32 * 251 + class_before(i, 1));
+        tried.push(Tried { context: plain(Before::Key, Known::None, 0), numbers });
+    }
+    let side = stream.inner as usize;
+    if side > 1 && side <= MAX_SIDE {
+        let numbers = at(&|i| (i % side) as u32);
+        tried.push(Tried { context: plain(Before::None, Known::Side, side as u16), numbers });
+        let numbers = at(&|i| class_before(i, side) << 12 | (i % side) as u32);
+        tried.push(Tried { context: plain(Before::Side, Known::Side, side as u16), numbers });
+        let numbers = at(&|i| class_before(i, side));
+        tried.push(Tried { context: plain(Before::Side, Known::None, side as u16), numbers });
+    }
+    if let Some(lengths) = around.lengths.and_then(|l| around.streams.get(l)) {
+        let places = places(lengths.cells, count)?;
+        tried.push(Tried { context: Pending::Place, numbers: at(&|i| places[i].into()) });
+        for &e in &around.events {
+            let spread = spread(around.levels.of(around.streams, e), lengths.cells, count)?;
+            tried.push(Tried { context: Pending::Event(e), numbers: at(&|i| spread[i].into()) });
+        }
+    }
+    for &p in &around.peers {
+        let levels = around.levels.of(around.streams, p);
+        let numbers = at(&|i| levels[i].into());
+        tried.push(Tried { context: Pending::Column(p, Before::None), numbers });
+    }
+    // What the classes cost by themselves.
+    let nothing = vec![0u32; classes.len()];
+    let even = vec![65536 / used.len() as u32; classes.len()];
+    let (mut chances, mut next) = (Vec::new(), Vec::new());
+    let mut total = with_context(&nothing, &classes, &even, &mut chances);
+    let first: Vec<u64> =
+        tried.iter().map(|t| with_context(&t.numbers, &classes, &chances, &mut next)).collect();
+    let mut order: Vec<usize> = (0..tried.len()).collect();
+    order.sort_by_key(|&k| (first[k], k));
+    order.truncate(RACE);
+    // The best columns together with the class before.
+    let joined: Vec<usize> =
+        order.iter().copied().filter(|&k| matches!(tried[k].context, Pending::Column(..))).take(2).collect();
+    for k in joined {
+        let Pending::Column(p, _) = tried[k].context else { continue };
+        let numbers =
+            tried[k].numbers.iter().zip(&places_of).map(|(&l, &i)| l << 8 | class_before(i as usize, 1));
+        let numbers = numbers.collect();
+        tried.push(Tried { context: Pending::Column(p, Before::Classes(1)), numbers });
+        order.push(tried.len() - 1);
+    }
+    let mut chosen = Vec::new();
+    while chosen.len() + 1 < MOST && !order.is_empty() {
+        let mut best: Option<(u64, usize, Vec<u32>)> = None;
+        for (place, &k) in order.iter().enumerate() {
+            let mut next = Vec::with_capacity(classes.len());
+            let cost = with_context(&tried[k].numbers, &classes, &chances, &mut next);
+            if best.as_ref().is_none_or(|b| cost < b.0) {
+                best = Some((cost, place, next));
+            }
+        }
+        let Some((cost, place, next)) = best else { break };
+        if cost + cost / 200 + 256 * 8 > total {
+            break;
+        }
+        (total, chances) = (cost, next);
+        chosen.push(tried[order.remove(place)].context);
+    }
+    let suffix: u64 = classes.iter().map(|&c| u64::from(plan.cut.base(used[usize::from(c)]).0)).sum();
+    Ok((chosen, total / classes.len() as u64 + suffix * 256 / classes.len() as u64))
+}
+
+/// A stream of the chunk that tells a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    None,
+    Cell,
+    Stream(usize),
+}
+
+/// The lookups that pay.
+fn lookups<W: Word>(around: &Around, keys: &[W], each: u64) -> Vec<[Ask; 2]> {
+    // Few different values are known by their classes.
+    if each < 256 {
+        return Vec::new();
+    }
+    let n = keys.len().min(LOOKED);
+    let hashes = |stream: usize, onto: &[u64]| -> Vec<u64> {
+        let Some(s) = around.streams.get(stream) else { return Vec::new() };
+        (0..n).map(|i| join(onto.get(i).copied().unwrap_or(0), s.cells.get(i).unwrap_or(0))).collect()
+    };
+    let least = (n as u64 * each / 50) as i64 + 64 * 256;
+    let mut found: Vec<(i64, [Ask; 2])> = vec![(looked_up(&[], true, keys, each), [Ask::None, Ask::Cell])];
+    let mut best: Option<(i64, usize)> = None;
+    for &p in around.peers.iter().take(16) {
+        let saved = looked_up(&hashes(p, &[]), false, keys, each);
+        found.push((saved, [Ask::Stream(p), Ask::None]));
+        if best.is_none_or(|b| saved > b.0) {
+            best = Some((saved, p));
+        }
+    }
+    if let Some((_, first)) = best {
+        let onto = hashes(first, &[]);
+        found.push((looked_up(&onto, true, keys, each), [Ask::Stream(first), Ask::Cell]));
+        for &p in around.peers.iter().take(8).filter(|p| **p != first) {
+            found.push((
+                looked_up(&hashes(p, &onto), false, keys, each),
+                [Ask::Stream(first), Ask::Stream(p)],
+            ));
+        }
+    }
+    found.sort_by_key(|f| std::cmp::Reverse(f.0));
+    found.into_iter().filter(|f| f.0 > least).take(1).map(|f| f.1).collect()
+}
