@@ -6,6 +6,7 @@ use crate::codecs::{self, digest, same};
 use crate::column::{Cells, Meaning};
 use crate::each_width;
 use crate::error::Result;
+use crate::relate::{self, Given, Relation};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::Xxh3;
@@ -16,7 +17,8 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
     let equal = find_equal(streams);
     let sums = digest::find(streams);
     let levels = Levels::new(streams.len());
-    let groups = if level == Level::Max { neighbours(streams, &equal) } else { Vec::new() };
+    let (groups, relations) =
+        if level == Level::Max { neighbours(streams, &equal) } else { (Vec::new(), HashMap::new()) };
     let coded: Vec<Result<(u8, Vec<u8>)>> = (0..streams.len())
         .into_par_iter()
         .map(|i| match (equal[i], sums[i]) {
@@ -30,8 +32,15 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
                 }
                 let Neighbours { peers, lengths, events } = n.clone();
                 let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
-                let rows = rows::encode(&around)?.filter(|r| r.len() + r.len() / 200 < alone.1.len());
-                Ok(rows.map_or(alone, |r| (codecs::ROWS, r)))
+                let mut best = alone;
+                let related = relations.get(&i).map(Some);
+                for relation in [None].into_iter().chain(related) {
+                    let rows = rows::encode(&around, relation)?;
+                    if let Some(r) = rows.filter(|r| r.len() + r.len() / 200 < best.1.len()) {
+                        best = (codecs::ROWS, r);
+                    }
+                }
+                Ok(best)
             }
         })
         .collect();
@@ -53,7 +62,10 @@ struct Neighbours {
 const BLOCK: usize = 24;
 
 /// For each stream of numbers the streams that may tell something of it.
-fn neighbours(streams: &[Stream], equal: &[Option<usize>]) -> Vec<Option<Neighbours>> {
+fn neighbours(
+    streams: &[Stream],
+    equal: &[Option<usize>],
+) -> (Vec<Option<Neighbours>>, HashMap<usize, Relation>) {
     let mut groups: HashMap<(usize, Option<usize>, u64), Vec<usize>> = HashMap::new();
     let mut found = Vec::with_capacity(streams.len());
     for (i, s) in streams.iter().enumerate() {
@@ -79,7 +91,40 @@ fn neighbours(streams: &[Stream], equal: &[Option<usize>]) -> Vec<Option<Neighbo
         };
         found.push(Some(Neighbours { peers, lengths, events }));
     }
-    found
+    // In a fixed order, whatever that of the map.
+    let mut blocks: Vec<&[usize]> = groups.values().flat_map(|g| g.chunks(BLOCK)).collect();
+    blocks.sort_unstable();
+    let related: Vec<Vec<Relation>> = blocks
+        .par_iter()
+        .map(|block| {
+            let given = |&i: &usize| {
+                let s = &streams[i];
+                (s.role != Role::Lengths).then_some(Given { stream: i, cells: s.cells, scalar: s.scalar })
+            };
+            relate::find(&block.iter().filter_map(given).collect::<Vec<Given>>())
+        })
+        .collect();
+    let mut relations = HashMap::new();
+    for (block, related) in blocks.iter().zip(related) {
+        let late = |r: &Relation| r.streams().any(|s| s > r.target);
+        let later: Vec<usize> = related.iter().filter(|r| late(r)).map(|r| r.target).collect();
+        for &i in *block {
+            let Some(n) = &mut found[i] else { continue };
+            if later.contains(&i) {
+                // Nobody in the block knows of it, and so it may know of all the others.
+                n.peers = block.iter().rev().filter(|j| !later.contains(j)).copied().collect();
+            } else {
+                n.peers.retain(|j| !later.contains(j));
+            }
+        }
+        for r in related {
+            let natural = !r.streams().any(|s| later.contains(&s) && !later.contains(&r.target));
+            if natural {
+                relations.insert(r.target, r);
+            }
+        }
+    }
+    (found, relations)
 }
 
 /// Streams of fewer bytes hold no repeats that contexts would not find as well.

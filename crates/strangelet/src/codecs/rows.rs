@@ -14,13 +14,17 @@
 //! |---|---|
 //! | 1 | number of needed streams, at most 16 |
 //! | varint, 1 | of each: its number in the chunk, the type of its cells |
-//! | 1 | bits 0-4: modelled bits of a suffix; bits 5-6: number of lookups, at most 2 |
+//! | 1 | bits 0-4: modelled bits of a suffix; bits 5-6: number of lookups, at most 2; bit 7: a relation is given |
 //! | 1 | number of contexts, at most 7 |
 //! | 2 to 4 | of each context: see [`contexts::Context`] |
 //! | 2 | of each lookup: two numbers of needed streams, 255 for none; the second 254 for the cell before |
 //! | 2 and more | the plan (see `codecs/plan.rs`), and with a lag a byte: low bits of the key before that are no part of a context |
+//! | .. | the relation, where given: number of terms (1 byte, 1 to 15), then of each term: its kind (`relate::Kind`; bit 7: a factor is given; bit 6: it is -1), the numbers of its needed streams (1 byte each), the factor (8 bytes, IEEE, little-endian), else 1 |
 //! | .. | the coded bits: the table of classes as in `adaptive`, then the cells |
 //! | to the end | raw bits, bytes in reverse order |
+//!
+//! With a relation the plan has a lag (1), and what it says ([`crate::relate::predict`]) stands in for the cell before:
+//! symbols are zigzag differences between the key of the cell and the key of what is said.
 //!
 //! A cell: for each lookup whose slot holds a value (and not the value that the first one had) a bit, whether it is
 //! that. If none is: its class, its modelled bits, and its raw bits, as in `adaptive`, except that the decisions
@@ -60,8 +64,9 @@ use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::limits;
 use crate::model::blend::{self, MOST, Refine, Set};
+use crate::relate::{Kind, Term, predict};
 use crate::transform::classes::{LEAF, Ranks, Tree};
-use crate::transform::keys::{Word, unzigzag};
+use crate::transform::keys::{Map, Word, forward_bits, unzigzag};
 use contexts::{Context, Prepared};
 
 /// Cells by what is known of their row.
@@ -88,6 +93,48 @@ struct Settings {
     depth: u32,
     contexts: Vec<Context>,
     lookups: Vec<Lookup>,
+    /// Columns are numbers of needed streams.
+    relation: Vec<Term>,
+}
+
+/// Most terms of a relation.
+const MAX_TERMS: usize = 15;
+
+fn write_terms(terms: &[Term], out: &mut Vec<u8>) {
+    out.push(terms.len() as u8);
+    for t in terms {
+        let (given, minus) = (t.factor.abs() != 1.0, t.factor == -1.0);
+        out.push(t.kind as u8 | (given as u8) << 7 | (minus as u8) << 6);
+        out.extend(t.columns.iter().take(t.kind.columns()).map(|&c| c as u8));
+        if given {
+            out.extend(t.factor.to_le_bytes());
+        }
+    }
+}
+
+fn read_terms(c: &mut Cursor) -> Result<Vec<Term>> {
+    let bad = || corruption("rows: a relation that does not exist");
+    let n = c.byte()? as usize;
+    if n == 0 || n > MAX_TERMS {
+        return Err(bad());
+    }
+    let mut terms = Vec::new();
+    for _ in 0..n {
+        let head = c.byte()?;
+        let kind = *Kind::ALL.get(usize::from(head & 63)).ok_or_else(bad)?;
+        let mut columns = [0; 4];
+        for column in columns.iter_mut().take(kind.columns()) {
+            *column = c.byte()?.into();
+        }
+        let factor = match head >> 6 {
+            0 => 1.0,
+            1 => -1.0,
+            2 => f64::from_le_bytes(c.array()?),
+            _ => return Err(bad()),
+        };
+        terms.push(Term { kind, columns, factor });
+    }
+    Ok(terms)
 }
 
 impl Settings {
@@ -97,13 +144,18 @@ impl Settings {
             put(out, *stream as u64);
             out.push(*scalar as u8);
         }
-        out.push(self.depth as u8 | (self.lookups.len() as u8) << 5);
+        out.push(
+            self.depth as u8 | (self.lookups.len() as u8) << 5 | ((!self.relation.is_empty()) as u8) << 7,
+        );
         out.push(self.contexts.len() as u8);
         self.contexts.iter().for_each(|c| c.write(out));
         self.lookups.iter().for_each(|l| out.extend(l.0));
         self.plan.write(out);
         if self.plan.lag > 0 {
             out.push(self.scale as u8);
+        }
+        if !self.relation.is_empty() {
+            write_terms(&self.relation, out);
         }
     }
 
@@ -120,7 +172,7 @@ impl Settings {
         let bad = || corruption("rows: settings that do not exist");
         let needs = Settings::read_needs(c)?;
         let flags = c.byte()?;
-        let (depth, lookups) = (u32::from(flags & 31), flags >> 5);
+        let (depth, lookups) = (u32::from(flags & 31), flags >> 5 & 3);
         let contexts = c.byte()? as usize;
         if depth > MAX_DEPTH || lookups > 2 || contexts >= MOST {
             return Err(bad());
@@ -141,7 +193,11 @@ impl Settings {
         if scale > 63 {
             return Err(bad());
         }
-        Ok(Settings { needs, plan, scale, depth, contexts, lookups: read })
+        let relation = if flags & 128 == 0 { Vec::new() } else { read_terms(c)? };
+        if !relation.is_empty() && (plan.lag != 1 || plan.map == Map::Integral) {
+            return Err(bad());
+        }
+        Ok(Settings { needs, plan, scale, depth, contexts, lookups: read, relation })
     }
 }
 
@@ -179,22 +235,31 @@ impl Codec for Rows {
     }
 }
 
-fn encode_with<W: Forward>(keys: &[W], settings: &Settings, needed: &[&Cells]) -> Result<Option<Vec<u8>>> {
-    let Some((mut used, mut weights)) = count_prefixes(keys, &settings.plan, |_| false) else {
-        return Ok(None);
+fn encode_with<W: Forward>(
+    keys: &[W],
+    settings: &Settings,
+    needed: &[&Cells],
+    scalar: Scalar,
+) -> Result<Option<Vec<u8>>> {
+    let said = Said::new(settings, needed, scalar, keys.len())?;
+    let counted = match settings.relation.is_empty() {
+        true => count_prefixes(keys, &settings.plan, |_| false),
+        false => count_differences(keys, &said, &settings.plan),
     };
+    let Some((mut used, mut weights)) = counted else { return Ok(None) };
     weights.iter_mut().for_each(|n| *n = 1 << n.ilog2());
     let mut out = Vec::new();
     settings.write(&mut out);
     let mut bits = Put { coder: Encoder::new(), bits: BitWriter::new() };
     let mut weight = Weight::new();
     code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
-    let prepared = Prepared::new(&settings.contexts, &settings.needs, needed, keys.len())?;
+    let prepared = Prepared::new(&settings.contexts, &settings.needs, needed, &said.losses, keys.len())?;
     let mut made = Vec::new();
     code_cells::<W, _, true>(
         &mut bits,
         settings,
         &prepared,
+        &said,
         needed,
         &used,
         &weights,
@@ -218,12 +283,14 @@ fn decode_with<W: Word>(
     let (mut used, mut weights) = (Vec::new(), Vec::new());
     let mut weight = Weight::new();
     code_table(&mut bits, &mut used, &mut weights, |c, w| Ok(weight.code(c, w)))?;
-    let prepared = Prepared::new(&settings.contexts, &settings.needs, needed, shape.count)?;
+    let said = Said::new(settings, needed, shape.scalar, shape.count)?;
+    let prepared = Prepared::new(&settings.contexts, &settings.needs, needed, &said.losses, shape.count)?;
     let mut keys: Vec<W> = limits::reserve(shape.count);
     code_cells::<W, _, false>(
         &mut bits,
         settings,
         &prepared,
+        &said,
         needed,
         &used,
         &weights,
@@ -232,6 +299,42 @@ fn decode_with<W: Word>(
         shape.count,
     )?;
     Ok(settings.plan.cells(keys, shape.scalar))
+}
+
+/// What the relation says: keys in their frame, and how many digits are lost.
+struct Said {
+    keys: Vec<u64>,
+    losses: Vec<u8>,
+}
+
+impl Said {
+    fn new(settings: &Settings, needed: &[&Cells], scalar: Scalar, count: usize) -> Result<Said> {
+        if settings.relation.is_empty() {
+            return Ok(Said { keys: Vec::new(), losses: Vec::new() });
+        }
+        let columns: Vec<(&Cells, Scalar)> =
+            needed.iter().zip(&settings.needs).map(|(cells, need)| (*cells, need.1)).collect();
+        let (cells, losses) = predict(&settings.relation, &columns, scalar, count)?;
+        let plan = &settings.plan;
+        let bits = scalar.width() as u32 * 8;
+        let key = |x: u64| {
+            forward_bits(x >> plan.dead, plan.map, bits - plan.dead).wrapping_sub(plan.min) >> plan.shift
+        };
+        Ok(Said { keys: cells.into_iter().map(key).collect(), losses })
+    }
+}
+
+/// Prefixes in use and how often, of the differences to what is said.
+fn count_differences<W: Word>(keys: &[W], said: &Said, plan: &Plan) -> Option<(Vec<u64>, Vec<u32>)> {
+    let symbols = keys.iter().zip(&said.keys).map(|(k, s)| plan.symbol::<W>(k.wide(), *s));
+    let mut prefixes: Vec<u64> = symbols.map(|s| plan.cut.prefix(s)).collect();
+    prefixes.sort_unstable();
+    let (mut used, mut counts) = (Vec::new(), Vec::new());
+    for run in prefixes.chunk_by(|a, b| a == b) {
+        used.push(run[0]);
+        counts.push(run.len() as u32);
+    }
+    (!used.is_empty() && used.len() <= super::plan::MAX_CLASSES).then_some((used, counts))
 }
 
 /// The blended model of the classes.
@@ -413,6 +516,7 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
     bits: &mut B,
     settings: &Settings,
     prepared: &Prepared,
+    said: &Said,
     needed: &[&Cells],
     used: &[u64],
     weights: &[u32],
@@ -444,7 +548,11 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
             return Err(corruption("rows: the payload ends too early"));
         }
         let keys: &[W] = if ENCODE { given } else { made };
-        let before = if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
+        let before = match said.keys.get(i) {
+            Some(&said) => said,
+            None if plan.lag > 0 && i >= plan.lag => keys[i - plan.lag].wide(),
+            None => 0,
+        };
         let mut key = if ENCODE { given[i] } else { W::default() };
         let mut found = [(0, 0); 2];
         let mut told: Option<W> = None;

@@ -133,8 +133,9 @@ macro_rules! each_map {
     };
 }
 
+/// The key of a bit pattern of so many bits (not of [`Map::Integral`], which goes by the number it holds).
 #[inline(always)]
-fn forward_bits(x: u64, map: Map, bits: u32) -> u64 {
+pub fn forward_bits(x: u64, map: Map, bits: u32) -> u64 {
     let top = 1u64 << (bits - 1);
     let mask = top | (top - 1);
     match map {

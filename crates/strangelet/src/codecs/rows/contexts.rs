@@ -3,7 +3,7 @@
 //! # Bytes of a context
 //! | bytes | what |
 //! |---|---|
-//! | 1 | bits 0-2: the part that changes with the cells before: 0 none, 1 the class before, 2 the two before, 3 the three before, 4 the key before (with a lag), 5 the class a row before; bits 3-5: the part that is known from the start: 0 none, 1 the level of a column, 2 the place in the list, 3 the level of a column of the event, 4 the place in the row |
+//! | 1 | bits 0-2: the part that changes with the cells before: 0 none, 1 the class before, 2 the two before, 3 the three before, 4 the key before (with a lag), 5 the class a row before; bits 3-5: the part that is known from the start: 0 none, 1 the level of a column, 2 the place in the list, 3 the level of a column of the event, 4 the place in the row, 5 how many digits the relation loses |
 //! | 1 | 1, 2, 3: number of the needed stream (2: the lengths of the lists) |
 //! | 1 | 3: number of the needed stream that holds the lengths |
 //! | 1 | 1, 3: levels |
@@ -43,6 +43,8 @@ pub enum Known {
     Event(u8, u8, u8),
     /// The place in the row.
     Side,
+    /// How many binary digits the relation loses.
+    Loss,
 }
 
 /// A context: both parts together.
@@ -71,6 +73,7 @@ impl Context {
             Known::Place(n) => (2, vec![n]),
             Known::Event(n, lengths, l) => (3, vec![n, lengths, l]),
             Known::Side => (4, vec![]),
+            Known::Loss => (5, vec![]),
         };
         out.push(before | known << 3);
         out.extend(bytes);
@@ -98,6 +101,7 @@ impl Context {
             2 => Known::Place(need(c)?),
             3 => Known::Event(need(c)?, need(c)?, c.byte()?),
             4 => Known::Side,
+            5 => Known::Loss,
             _ => return Err(bad()),
         };
         let side = if before == Before::Side || known == Known::Side { c.varint()? } else { 0 };
@@ -154,6 +158,7 @@ impl Prepared {
         contexts: &[Context],
         needs: &[(usize, Scalar)],
         needed: &[&Cells],
+        losses: &[u8],
         count: usize,
     ) -> Result<Prepared> {
         let missing = || corruption("rows: a needed stream is missing");
@@ -179,6 +184,7 @@ impl Prepared {
                     (spread(&levels(cells, scalar, l.into()), get(lengths)?.0, count)?, 256)
                 }
                 Known::Side => (Vec::new(), u64::from(c.side)),
+                Known::Loss => (losses.iter().map(|&l| u16::from(l)).collect(), 32),
             };
             side = side.max(usize::from(c.side));
             items.push((*c, known, numbers));

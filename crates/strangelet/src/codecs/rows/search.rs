@@ -1,7 +1,7 @@
 //! What to look at: chosen by what it would save on a sample.
 
 use super::contexts::{Before, Context, Known, MAX_SIDE, places, spread};
-use super::{CELL, Lookup, MAX_NEEDS, NONE, Settings, encode_with, join};
+use super::{CELL, Lookup, MAX_NEEDS, NONE, Said, Settings, count_differences, encode_with, join};
 use crate::codec::Stream;
 use crate::codecs::adaptive::best_depth;
 use crate::codecs::plan::{Forward, Plan, count_prefixes, rank_plans, sample};
@@ -10,8 +10,9 @@ use crate::entropy::mix::{Counter, LIMIT, cost};
 use crate::error::Result;
 use crate::model::blend::MOST;
 use crate::model::levels::levels;
-use crate::transform::classes::Ranks;
-use crate::transform::keys::Word;
+use crate::relate::{Relation, Term};
+use crate::transform::classes::{Cut, Ranks};
+use crate::transform::keys::{Map, Word};
 use std::sync::OnceLock;
 
 /// The levels of the columns of a chunk, worked out once.
@@ -142,25 +143,68 @@ fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
     saved
 }
 
-/// The payload of a stream, or nothing where the codec does not fit.
-pub fn encode(around: &Around) -> Result<Option<Vec<u8>>> {
+/// The payload of a stream, or nothing where the codec does not fit. With a relation it is coded after that.
+pub fn encode(around: &Around, relation: Option<&Relation>) -> Result<Option<Vec<u8>>> {
     let Some(stream) = around.streams.get(around.own) else { return Ok(None) };
     if stream.cells.len() < 16 {
         return Ok(None);
     }
     match stream.cells {
-        Cells::W8(_) => find::<u64>(stream, around),
-        _ => find::<u32>(stream, around),
+        Cells::W8(_) => find::<u64>(stream, around, relation),
+        _ => find::<u32>(stream, around, relation),
     }
 }
 
-fn find<W: Forward>(stream: &Stream, around: &Around) -> Result<Option<Vec<u8>>> {
-    let plans = rank_plans::<W>(stream);
-    let Some(best) = plans.first() else { return Ok(None) };
-    let mut plan = best.plan;
+fn find<W: Forward>(
+    stream: &Stream,
+    around: &Around,
+    relation: Option<&Relation>,
+) -> Result<Option<Vec<u8>>> {
+    let mut needs = Needs { streams: around.streams, list: Vec::new() };
+    let mut terms: Vec<Term> = Vec::new();
+    for t in relation.iter().flat_map(|r| &r.terms) {
+        let mut columns = [0; 4];
+        for (column, &stream) in columns.iter_mut().zip(&t.columns).take(t.kind.columns()) {
+            let Some(n) = needs.number(stream) else { return Ok(None) };
+            *column = n.into();
+        }
+        terms.push(Term { columns, ..*t });
+    }
+    let mut plan = match relation {
+        None => match rank_plans::<W>(stream).first() {
+            Some(best) => best.plan,
+            None => return Ok(None),
+        },
+        Some(_) => {
+            let map = match stream.scalar {
+                s if s.is_float() => Map::Ordered,
+                s if s.is_signed() => Map::Offset,
+                _ => Map::Plain,
+            };
+            Plan { dead: 0, map, min: 0, shift: 0, lag: 1, cut: Cut::Gamma(1) }
+        }
+    };
     let keys = plan.keys::<W>(stream.cells);
+    let mut settings = Settings {
+        needs: Vec::new(),
+        plan,
+        scale: 0,
+        depth: 0,
+        contexts: Vec::new(),
+        lookups: Vec::new(),
+        relation: terms,
+    };
+    settings.needs.clone_from(&needs.list);
+    let cells_of = |list: &[(usize, Scalar)]| -> Vec<&Cells> {
+        list.iter().filter_map(|n| around.streams.get(n.0)).map(|s| s.cells).collect()
+    };
+    let said = Said::new(&settings, &cells_of(&needs.list), stream.scalar, keys.len())?;
     let used = loop {
-        match count_prefixes(&keys, &plan, |_| false) {
+        let counted = match relation {
+            None => count_prefixes(&keys, &plan, |_| false),
+            Some(_) => count_differences(&keys, &said, &plan),
+        };
+        match counted {
             Some((used, _)) => break used,
             None => match plan.coarser() {
                 Some(coarser) => plan = coarser,
@@ -169,19 +213,17 @@ fn find<W: Forward>(stream: &Stream, around: &Around) -> Result<Option<Vec<u8>>>
         }
     };
     let live = keys.iter().fold(0, |a, k| a | k.wide());
-    let scale = (64 - live.leading_zeros()).saturating_sub(6);
-    let (contexts, each) = choose(stream, around, &plan, &keys, &used, scale)?;
-    let few = sample(&keys, 8192);
-    let depth = best_depth(&few, &plan);
+    settings.scale = (64 - live.leading_zeros()).saturating_sub(6);
+    settings.plan = plan;
+    let (contexts, each) = choose(stream, around, &plan, &keys, &said, &used, settings.scale)?;
+    settings.depth = match relation {
+        None => best_depth(&sample(&keys, 8192), &plan),
+        Some(_) => 3,
+    };
     let lookups = lookups(around, &keys, each);
-    let mut needs = Needs { streams: around.streams, list: Vec::new() };
-    let mut settled = Vec::new();
     for c in contexts {
-        if let Some(c) = needs.settle(c, around) {
-            settled.push(c);
-        }
+        settings.contexts.extend(needs.settle(c, around));
     }
-    let mut found = Vec::new();
     for pair in lookups {
         let number = |needs: &mut Needs, n: Ask| match n {
             Ask::None => Some(NONE),
@@ -189,13 +231,12 @@ fn find<W: Forward>(stream: &Stream, around: &Around) -> Result<Option<Vec<u8>>>
             Ask::Stream(i) => needs.number(i),
         };
         if let (Some(a), Some(b)) = (number(&mut needs, pair[0]), number(&mut needs, pair[1])) {
-            found.push(Lookup([a, b]));
+            settings.lookups.push(Lookup([a, b]));
         }
     }
-    let list = needs.list;
-    let needed: Vec<&Cells> = list.iter().filter_map(|n| around.streams.get(n.0)).map(|s| s.cells).collect();
-    let settings = Settings { needs: list, plan, scale, depth, contexts: settled, lookups: found };
-    encode_with(&keys, &settings, &needed)
+    settings.needs = needs.list;
+    let needed = cells_of(&settings.needs);
+    encode_with(&keys, &settings, &needed, stream.scalar)
 }
 
 /// Streams that are needed, each once.
@@ -240,12 +281,17 @@ fn choose<W: Word>(
     around: &Around,
     plan: &Plan,
     keys: &[W],
+    said: &Said,
     used: &[u64],
     scale: u32,
 ) -> Result<(Vec<Pending>, u64)> {
     let count = keys.len();
     let ranks = Ranks::new(used);
-    let key_before = |i: usize| if plan.lag > 0 && i >= plan.lag { keys[i - plan.lag].wide() } else { 0 };
+    let key_before = |i: usize| match said.keys.get(i) {
+        Some(&said) => said,
+        None if plan.lag > 0 && i >= plan.lag => keys[i - plan.lag].wide(),
+        None => 0,
+    };
     let class = |i: usize| ranks.rank(plan.cut.prefix(plan.symbol::<W>(keys[i].wide(), key_before(i))));
     let class_before = |i: usize, n: usize| if i >= n { u32::from(class(i - n)) } else { 0 };
     let places_of: Vec<u32> = sample(&(0..count as u32).collect::<Vec<_>>(), SAMPLE);
@@ -266,6 +312,10 @@ fn choose<W: Word>(
     if plan.lag > 0 {
         let numbers = at(&|i| (key_before(i) >> scale) as u32 * 251 + class_before(i, 1));
         tried.push(Tried { context: plain(Before::Key, Known::None, 0), numbers });
+    }
+    if !said.losses.is_empty() {
+        let numbers = at(&|i| said.losses[i].into());
+        tried.push(Tried { context: plain(Before::None, Known::Loss, 0), numbers });
     }
     let side = stream.inner as usize;
     if side > 1 && side <= MAX_SIDE {

@@ -1,0 +1,3 @@
+//! Deterministic arithmetic: the same bits on every machine.
+
+pub mod math;
