@@ -74,6 +74,7 @@ pub fn find(columns: &[Given]) -> Vec<Relation> {
     let plain = items.len();
     made(&mut items);
     let mut found: Vec<Relation> = Vec::new();
+    alike(&items, plain, &mut found);
     // An orthonormal basis of the columns so far, and how it is made of them.
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let mut recipe: Vec<Vec<f64>> = Vec::new();
@@ -123,6 +124,31 @@ pub fn find(columns: &[Given]) -> Vec<Relation> {
         }
     }
     found
+}
+
+/// Columns that mostly are what is made of others, however far off they are elsewhere.
+fn alike(items: &[Item], plain: usize, found: &mut Vec<Relation>) {
+    let rows = items.first().map_or(0, |i| i.values.len());
+    for made in &items[plain..] {
+        let of = &made.term.columns[..made.term.kind.columns()];
+        for column in &items[..plain] {
+            let target = column.term.columns[0];
+            let taken = |r: &Relation| r.target == target || r.streams().any(|s| s == target);
+            if of.contains(&target) || found.iter().any(taken) {
+                continue;
+            }
+            let near = |i: &usize| {
+                let (x, y) = (column.values[*i], made.values[*i]);
+                x != 0.0 && (x - y).abs() <= 4e-6 * y.abs()
+            };
+            let glance = rows.min(24);
+            if (0..glance).filter(near).count() * 2 >= glance
+                && (0..rows).filter(near).count() * 10 >= rows * 6
+            {
+                found.push(Relation { target, terms: vec![made.term] });
+            }
+        }
+    }
 }
 
 /// The relation in which item `j` is the sum of others, with the target that loses least.
@@ -281,7 +307,9 @@ fn made(items: &mut Vec<Item>) {
             if k + 2 < plain && signed(k + 2) {
                 wanted.push((Kind::Momentum, [k, k + 1, k + 2, 0]));
                 let around = k.saturating_sub(6)..(k + 9).min(plain);
-                for m in around.filter(|&m| !(k..k + 3).contains(&m) && positive(m)) {
+                // Where m^2 comes out negative, some write -sqrt(-m^2).
+                let mass = |m: usize| most(m) > 0.0 && least(m) > -0.2 * most(m);
+                for m in around.filter(|&m| !(k..k + 3).contains(&m) && mass(m)) {
                     wanted.push((Kind::EnergyOfPM, [k, k + 1, k + 2, m]));
                 }
             }
