@@ -31,6 +31,13 @@ fn jets_are_24_floats_a_row() {
 }
 
 #[test]
+fn jets_are_coded_after_their_relations() {
+    let Some(bytes) = data("boa/cms_jets_24xf32.bin") else { return };
+    let (container, _) = roundtrip(&bytes, Level::Max);
+    assert!(container.len() <= 23_000, "{} bytes", container.len());
+}
+
+#[test]
 fn real_arrays() {
     if let Some(bytes) = data("arrays/cfd_64x64x64x4_f32.bin") {
         assert_eq!(columns(&bytes), "records x 262144: c0:f32 c1:f32 c2:f32 c3:f32");

@@ -213,3 +213,169 @@ fn floats_without_their_low_bits_cost_their_live_bits_only() {
         assert!(bits < 11.3, "{bits} bits a cell at {}", level.name());
     }
 }
+
+/// Decodes a chunk: each stream after those it needs.
+fn decode_chunk(streams: &[Stream], coded: &[(u8, Vec<u8>)]) -> Vec<Cells> {
+    fn one(i: usize, streams: &[Stream], coded: &[(u8, Vec<u8>)], done: &mut [Option<Cells>], depth: usize) {
+        assert!(depth <= strangelet::limits::MAX_DERIVATIONS, "stream {i}");
+        if done[i].is_some() {
+            return;
+        }
+        let (id, payload) = &coded[i];
+        let codec = codecs::by_id(*id).unwrap();
+        let needs = if codec.derives() { codec.needs(payload).unwrap() } else { Vec::new() };
+        for &n in &needs {
+            assert!(n < i || codec.looks_ahead());
+            one(n, streams, coded, done, depth + 1);
+        }
+        let needed: Vec<&Cells> = needs.iter().map(|&n| done[n].as_ref().unwrap()).collect();
+        let shape = Shape { scalar: streams[i].scalar, count: streams[i].cells.len() };
+        done[i] = Some(codec.decode(payload, shape, &needed).unwrap());
+    }
+    let mut done = vec![None; streams.len()];
+    (0..streams.len()).for_each(|i| one(i, streams, coded, &mut done, 0));
+    done.into_iter().flatten().collect()
+}
+
+fn number<'a>(scalar: Scalar, cells: &'a Cells, lists: Option<&'a [u32]>) -> Stream<'a> {
+    Stream { cells, scalar, role: Role::Values(Meaning::Number), lists, inner: 1 }
+}
+
+/// Numbers that look random: the same each time.
+fn noise(n: usize, seed: u64) -> Vec<u64> {
+    let mut x = seed;
+    let mut next = || {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        x >> 33
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+#[test]
+fn columns_that_follow_from_others_cost_next_to_nothing() {
+    let n = 3000;
+    let f = |v: &[f32]| Cells::W4(v.iter().map(|x| x.to_bits()).collect());
+    let draw =
+        |seed, scale: f32| noise(n, seed).iter().map(|&x| (x % 100_000) as f32 * scale).collect::<Vec<f32>>();
+    let (a, b) = (draw(1, 0.0137), draw(2, 0.0271));
+    let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+    // A momentum, its energy, and the place of a sensor by its number.
+    let p: Vec<Vec<f32>> = (3..6).map(|s| draw(s, 0.001).iter().map(|x| x - 50.0).collect()).collect();
+    let mass = vec![0.13957f32; n];
+    let mass: Vec<f32> =
+        mass.iter().zip(noise(n, 9)).map(|(m, x)| if x % 3 == 0 { 0.49368 } else { *m }).collect();
+    let energy: Vec<f32> = (0..n)
+        .map(|i| {
+            let square = |x: f32| f64::from(x) * f64::from(x);
+            (square(p[0][i]) + square(p[1][i]) + square(p[2][i]) + square(mass[i])).sqrt() as f32
+        })
+        .collect();
+    let sensor: Vec<u32> = noise(n, 11).iter().map(|&x| (x % 200) as u32).collect();
+    let places = noise(200, 12);
+    let place: Vec<f32> = sensor.iter().map(|&s| places[s as usize] as f32 * 1e-4).collect();
+    let cells = [
+        f(&a),
+        f(&b),
+        f(&sum),
+        f(&energy),
+        f(&p[0]),
+        f(&p[1]),
+        f(&p[2]),
+        f(&mass),
+        Cells::W4(sensor),
+        f(&place),
+    ];
+    let scalar = |i| if i == 8 { Scalar::U32 } else { Scalar::F32 };
+    let streams: Vec<Stream> = cells.iter().enumerate().map(|(i, c)| number(scalar(i), c, None)).collect();
+    let coded = select::encode_chunk(&streams, Level::Max).unwrap();
+    for (i, most) in [(2, n / 8), (3, n / 4), (9, n / 2 + 1000)] {
+        assert_eq!(coded[i].0, codecs::ROWS, "column {i}");
+        assert!(coded[i].1.len() < most, "column {i}: {} bytes", coded[i].1.len());
+    }
+    assert_eq!(decode_chunk(&streams, &coded), cells);
+    // The payloads are format.
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    coded.iter().for_each(|(_, payload)| hash.update(payload));
+    assert_eq!(hash.digest(), 6072196286120120892, "changed payloads are another format");
+}
+
+#[test]
+fn lists_know_of_their_event_and_of_the_place_in_the_list() {
+    let lengths: Vec<u32> = noise(800, 3).iter().map(|x| (x % 7) as u32).collect();
+    let total: u32 = lengths.iter().sum();
+    let of_event: Vec<u64> = noise(800, 4).iter().map(|x| x % 5).collect();
+    let noises = noise(total as usize, 5);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for (&n, &e) in lengths.iter().zip(&of_event) {
+        for k in 0..n {
+            let odd = (noises[first.len()] >> 20 & 15) as u32;
+            first.push(e as u32 * 100 + odd);
+            second.push(odd + 40 * k.min(3));
+        }
+    }
+    assert_eq!(first.len(), total as usize);
+    let event = Cells::W4(of_event.iter().map(|&x| x as u32).collect());
+    let counts = Cells::W4(lengths.clone());
+    let (first, second) = (Cells::W4(first), Cells::W4(second));
+    let role = Role::Lengths;
+    let streams = [
+        number(Scalar::U32, &event, None),
+        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1 },
+        number(Scalar::U32, &first, Some(&lengths)),
+        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1 },
+        number(Scalar::U32, &second, Some(&lengths)),
+    ];
+    let coded = select::encode_chunk(&streams, Level::Max).unwrap();
+    for i in [2, 4] {
+        assert_eq!(coded[i].0, codecs::ROWS);
+        // Four bits of noise each.
+        let noise = total as usize / 2;
+        assert!(coded[i].1.len() < noise + noise / 4, "{} bytes for {noise}", coded[i].1.len());
+    }
+    assert_eq!(
+        decode_chunk(&streams, &coded),
+        [event.clone(), counts.clone(), first.clone(), counts.clone(), second.clone()]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn chunks_of_columns_come_back(
+        rows in proptest::collection::vec((0u32..9, -50i16..50, any::<u32>(), any::<bool>()), 16..400),
+        flip in any::<(u16, u8)>(),
+    ) {
+        let small = Cells::W4(rows.iter().map(|r| r.0).collect());
+        let short = Cells::W2(rows.iter().map(|r| r.1 as u16).collect());
+        let float = Cells::W4(rows.iter().map(|r| (r.2 as f32 / 77.0 * f32::from(r.1)).to_bits()).collect());
+        let double = Cells::W8(rows.iter().map(|r| if r.3 { f64::from(r.1) * f64::from(r.0) } else { 0.0 }.to_bits()).collect());
+        let odd = Cells::W4(rows.iter().map(|r| if r.3 { r.2 } else { f32::NAN.to_bits() }).collect());
+        let streams = [
+            number(Scalar::U32, &small, None),
+            number(Scalar::I16, &short, None),
+            number(Scalar::F32, &float, None),
+            number(Scalar::F64, &double, None),
+            number(Scalar::F32, &odd, None),
+        ];
+        let coded = select::encode_chunk(&streams, Level::Max).unwrap();
+        prop_assert_eq!(
+            decode_chunk(&streams, &coded),
+            [small.clone(), short.clone(), float.clone(), double.clone(), odd.clone()]
+        );
+        for (i, (id, payload)) in coded.iter().enumerate() {
+            if *id == codecs::ROWS {
+                let mut broken = payload.clone();
+                let at = usize::from(flip.0) % broken.len();
+                broken[at] ^= flip.1;
+                let codec = codecs::by_id(*id).unwrap();
+                let Ok(needs) = codec.needs(&broken) else { continue };
+                let needed: Vec<&Cells> = needs.iter().map(|&n| streams[n % 5].cells).collect();
+                let shape = Shape { scalar: streams[i].scalar, count: rows.len() };
+                if let Ok(cells) = codec.decode(&broken, shape, &needed) {
+                    prop_assert_eq!(cells.len(), rows.len());
+                }
+            }
+        }
+    }
+}

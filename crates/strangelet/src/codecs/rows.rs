@@ -463,7 +463,10 @@ impl<W: Word> Memory<W> {
                 return Err(corruption("rows: a needed stream is of another length"));
             }
             hashes.resize(count, 0u64);
-            crate::each_width!(cells, v => hashes.iter_mut().zip(v).for_each(|(h, &x)| *h = join(*h, x.into())));
+            fn all<T: Copy + Into<u64>>(hashes: &mut [u64], v: &[T]) {
+                hashes.iter_mut().zip(v).for_each(|(h, &x)| *h = join(*h, x.into()));
+            }
+            crate::each_width!(cells, v => all(&mut hashes, v));
         }
         let bits = (count * 2).next_power_of_two().clamp(1 << 4, 1 << 20).ilog2();
         Ok(Memory {
@@ -575,11 +578,11 @@ fn code_cells<W: Word, B: Bits, const ENCODE: bool>(
             let symbol = if ENCODE { plan.symbol::<W>(key.wide(), before) } else { 0 };
             let wanted = if ENCODE { rank_of(symbol) } else { 0 };
             let mut places = [0; MOST];
-            for k in 1..model.inputs {
+            for (k, place) in places.iter_mut().enumerate().take(model.inputs).skip(1) {
                 let history = history.get(turn).copied().unwrap_or(0);
                 let number =
                     prepared.number(k - 1, i, &ranks_before, before >> settings.scale, history, model.stride);
-                places[k] = model.base(k, number);
+                *place = model.base(k, number);
             }
             rank = model.code(bits, wanted, &places);
             let (n, base) = bases.get(usize::from(rank)).copied().unwrap_or_default();

@@ -57,10 +57,10 @@ impl Set {
     fn update(&mut self, logits: &[i32; MOST], error: i32) {
         let rate = 3 + 16 / (2 + (self.seen >> 4)) as i32;
         self.seen += (self.seen < 255) as u32;
-        for k in 0..MOST {
+        for (weight, logit) in self.weights.iter_mut().zip(logits) {
             // |logit| < 2^11, |error >> 2| < 2^15, rate < 2^4
-            let step = (((logits[k] * (error >> 2)) >> 10) * rate) >> 6;
-            self.weights[k] = (self.weights[k] + step).clamp(-(1 << 19), 1 << 19);
+            let step = (((logit * (error >> 2)) >> 10) * rate) >> 6;
+            *weight = (*weight + step).clamp(-(1 << 19), 1 << 19);
         }
     }
 }

@@ -122,13 +122,13 @@ fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
     let mut slots: Vec<(u64, W, u8)> = vec![(0, W::default(), 0); 1 << bits];
     let mut counters = [Counter::default(); 16];
     let (mut saved, mut before) = (0i64, 0);
-    for i in 0..n {
+    for (i, &key) in keys.iter().enumerate().take(n) {
         let h = hashes.get(i).copied().unwrap_or(0);
         let h = if own { join(h, before) } else { h };
         let h = h.wrapping_mul(0xD6E8_FEB8_6659_FD93) | 1;
         let slot = &mut slots[(h >> (64 - bits)) as usize];
         if slot.0 == h {
-            let right = slot.1 == keys[i];
+            let right = slot.1 == key;
             let counter = &mut counters[usize::from(slot.2.min(15))];
             saved -= i64::from(cost(counter.p_coder(), right));
             saved += if right { each as i64 } else { 0 };
@@ -137,8 +137,8 @@ fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
         } else {
             slot.2 = 0;
         }
-        (slot.0, slot.1) = (h, keys[i]);
-        before = keys[i].wide();
+        (slot.0, slot.1) = (h, key);
+        before = key.wide();
     }
     saved
 }
