@@ -139,7 +139,7 @@ type Candidate = (u8, usize);
 
 /// Codecs that may win for a stream; the first always fits.
 fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
-    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, ZSTANDARD};
+    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, TEXT, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
         return &[(CONSTANT, 0)];
     }
@@ -147,7 +147,7 @@ fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
     match (strings, level) {
         (true, Level::Fast) => &[(ZSTANDARD, 0)],
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
-        (true, Level::Max) => &[(ZSTANDARD, 0), (BYTES, 1000)],
+        (true, Level::Max) => &[(ZSTANDARD, 0), (TEXT, 1000)],
         (false, Level::Fast) => &[(CLASSES, 0), (ZSTANDARD, 50)],
         (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
         (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],

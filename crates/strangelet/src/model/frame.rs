@@ -1,0 +1,146 @@
+//! Where in its record a byte is.
+
+/// What the bytes are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frames {
+    /// Lines of fields.
+    Lines,
+    /// Records of fixed size.
+    Records(usize),
+    /// Objects with a count of their bytes before them (0x40000000 + count, big-endian).
+    Objects,
+}
+
+/// Most objects inside each other that are looked at.
+const DEEP: usize = 12;
+
+/// The place of the next byte.
+#[derive(Clone)]
+pub struct Frame {
+    shape: Frames,
+    /// Places and ends of open objects; of one more, the place of the last one.
+    open: [(usize, usize); DEEP],
+    before: [usize; DEEP],
+    depth: usize,
+    line: usize,
+    line_before: usize,
+    field: usize,
+    field_start: usize,
+    last: u32,
+}
+
+/// What a model makes contexts of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// Bytes since the start of the record.
+    pub offset: u32,
+    /// Byte at the same place one record before.
+    pub above: u8,
+    /// The one behind that, or two records before.
+    pub above2: u8,
+    /// What is left of the record, or the number of the field.
+    pub left: u32,
+    /// Kind of record.
+    pub kind: u32,
+}
+
+impl Frame {
+    /// At the start.
+    pub fn new(shape: Frames) -> Self {
+        Frame {
+            shape,
+            open: [(0, usize::MAX); DEEP],
+            before: [0; DEEP],
+            depth: 0,
+            line: 0,
+            line_before: 0,
+            field: 0,
+            field_start: 0,
+            last: 0,
+        }
+    }
+
+    /// After a byte.
+    #[inline(always)]
+    pub fn learn(&mut self, past: &[u8]) {
+        let n = past.len();
+        let Some(&byte) = past.last() else { return };
+        self.last = self.last << 8 | byte as u32;
+        match self.shape {
+            Frames::Lines => {
+                if byte == b'\n' {
+                    self.line_before = self.line;
+                    self.line = n;
+                    self.field = 0;
+                    self.field_start = n;
+                } else if matches!(byte, b',' | b' ' | b';' | b'\t' | b'|') {
+                    self.field += 1;
+                    self.field_start = n;
+                }
+            }
+            Frames::Records(_) => {}
+            Frames::Objects => {
+                while self.depth > 0 && n >= self.open[self.depth - 1].1 {
+                    self.depth -= 1;
+                    self.before[self.depth] = self.open[self.depth].0;
+                }
+                let count = (self.last & 0x00ff_ffff) as usize;
+                if self.last >> 24 == 0x40 && count >= 2 && self.depth < DEEP {
+                    let end = if self.depth == 0 { usize::MAX } else { self.open[self.depth - 1].1 };
+                    if n + count <= end {
+                        self.open[self.depth] = (n, n + count);
+                        self.depth += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the next byte is.
+    #[inline(always)]
+    pub fn place(&self, past: &[u8]) -> Place {
+        let n = past.len();
+        let byte = |i: usize| past.get(i).copied().unwrap_or(0);
+        match self.shape {
+            Frames::Lines => {
+                let column = n - self.line;
+                let up = self.line_before + column;
+                let inside = up < self.line;
+                Place {
+                    offset: column as u32,
+                    above: if inside { byte(up) } else { 0 },
+                    above2: if inside { byte(up + 1) } else { 0 },
+                    left: self.field as u32,
+                    kind: (n - self.field_start) as u32,
+                }
+            }
+            Frames::Records(s) => Place {
+                offset: (n % s) as u32,
+                above: byte(n.wrapping_sub(s)),
+                above2: byte(n.wrapping_sub(2 * s)),
+                left: byte(n.wrapping_sub(s).wrapping_add(1)) as u32,
+                kind: 0,
+            },
+            Frames::Objects => {
+                if self.depth == 0 {
+                    return Place {
+                        offset: 0,
+                        above: byte(n.wrapping_sub(4)),
+                        above2: byte(n.wrapping_sub(8)),
+                        ..Place::default()
+                    };
+                }
+                let (start, end) = self.open[self.depth - 1];
+                let offset = n - start;
+                let up = self.before[self.depth - 1] + offset;
+                Place {
+                    offset: offset as u32,
+                    above: byte(up),
+                    above2: byte(up + 1),
+                    left: (end - n) as u32,
+                    kind: self.depth as u32,
+                }
+            }
+        }
+    }
+}

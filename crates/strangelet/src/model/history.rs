@@ -1,0 +1,89 @@
+//! Bit histories: what was seen behind a context, in one byte.
+
+/// Most of the more frequent bit that is counted, by the number of the other one.
+const MOST: [u8; 6] = [32, 20, 12, 8, 6, 5];
+
+/// What a state stands for.
+#[derive(Clone, Copy)]
+struct Seen {
+    zeros: u8,
+    ones: u8,
+    last: bool,
+}
+
+/// The states and where they lead.
+struct States {
+    next: [[u8; 2]; 256],
+    seen: [Seen; 256],
+}
+
+static STATES: States = states();
+
+const fn after(s: Seen, bit: bool) -> Seen {
+    let (mut same, mut other) = if bit { (s.ones, s.zeros) } else { (s.zeros, s.ones) };
+    if other > 2 {
+        other = other.ilog2() as u8 + 1;
+    }
+    same += 1;
+    // the larger one is bounded by the smaller one
+    if same >= other {
+        if other > 5 {
+            other = 5;
+        }
+        if same > MOST[other as usize] {
+            same = MOST[other as usize];
+        }
+    } else if other > MOST[same as usize] {
+        other = MOST[same as usize];
+    }
+    let last = bit && other > 0 || !bit && other == 0 && false;
+    if bit { Seen { zeros: other, ones: same, last } } else { Seen { zeros: same, ones: other, last } }
+}
+
+const fn states() -> States {
+    let none = Seen { zeros: 0, ones: 0, last: false };
+    let mut s = States { next: [[0; 2]; 256], seen: [none; 256] };
+    let (mut known, mut at) = (1, 0);
+    while at < known {
+        let mut bit = 0;
+        while bit < 2 {
+            let to = after(s.seen[at], bit == 1);
+            let mut i = 1;
+            while i < known {
+                let x = s.seen[i];
+                if x.zeros == to.zeros && x.ones == to.ones && x.last == to.last {
+                    break;
+                }
+                i += 1;
+            }
+            if i == known {
+                s.seen[i] = to;
+                known += 1;
+            }
+            s.next[at][bit] = i as u8;
+            bit += 1;
+        }
+        at += 1;
+    }
+    s
+}
+
+/// The state behind a bit.
+#[inline(always)]
+pub fn next(state: u8, bit: bool) -> u8 {
+    STATES.next[state as usize][bit as usize]
+}
+
+/// How much a state knows: what is thrown away first.
+#[inline(always)]
+pub fn weight(state: u8) -> u32 {
+    let s = STATES.seen[state as usize];
+    s.zeros as u32 + s.ones as u32
+}
+
+/// A first guess of the probability of a one, of 65536.
+pub fn guess(state: u8) -> u32 {
+    let s = STATES.seen[state as usize];
+    let (n0, n1) = (s.zeros as u32, s.ones as u32);
+    (65536 * (5 * n1 + 2)) / (5 * (n0 + n1) + 4)
+}
