@@ -1,4 +1,48 @@
 //! The next byte, from everything before it.
+//!
+//! The model has read [`PRIME`] before it codes: what every ROOT file says of itself, so that neither such a
+//! file nor any other begins with a model that knows nothing.
+//!
+//! # Numbers
+//! mul(a, b) = (a + b * 0xD6E8FEB86659FD93) * 0x9E3779B97F4A7C15 modulo 2^64. t: the eight bytes before, as a big-endian number
+//! (zeros where there are none). Logits and mixers: `logistic.rs`; histories: `history.rs` and `slots.rs`; the two
+//! followed places `long` (behind 20 bytes) and `short` (behind 4): `matching.rs`; offset, left, kind, above, next:
+//! `frame.rs`. Counters are those of `entropy/mix.rs` with the limit 250. The map of a state s is a counter that starts at
+//! guess(s) with nothing seen. A number of a byte that may be missing is 256 without it.
+//!
+//! # A byte
+//! If `long` expects a byte e and was right 32 times or more, one decision tells whether that is it (below). If it is
+//! not, or was not asked, eight decisions follow, the highest bit first. node: the bits so far behind a leading one.
+//!
+//! **Contexts** k = 0..12, each hashed by mul(context, k + 1): 0 to 3: the last 2, 3, 4, 6 bytes; 4: word * 2^8 + last byte; 5: offset * 2^16
+//! + last * 2^8 + kind; 6: next * 2^16 + above * 2^8 + last; 7: left * 2^16 + last * 2^8 + kind; 8: the bytes 2 and 3 back (* 2^8); 9: the last
+//! two bytes that came behind the last byte, * 2^8 + last; 10: the byte 4 back (* 2^24) + above * 2^8; 11: long's byte * 2^32 +
+//! short's * 2^16 + long's class * 2^8; 12: the last two bytes that came behind the last two bytes, * 2^16 + those. word:
+//! 0 behind anything but letters, digits and bytes from 128 on, else mul(word, byte + 1).
+//!
+//! For the last four bits the hashes become mul(hash, node + 256). Either half has a slot for each context, found in
+//! this order, by hash >> 20; within it a state for each node of the half.
+//!
+//! **Logits**, 32: of a context with state s > 0 stretch(p) and (p - 32768) >> 5 of its map's p, of any other two zeros; of `long`
+//! and of `short`, where it expects a byte that begins with the bits so far, stretch(p) and (p - 32768) >> 6 with
+//! the sign of the expected bit, else two zeros; stretch(p) of a counter of the node; 256.
+//!
+//! **Mixing**: three mixers with the sets x * 16 + agree * 4 + (index of the bit >> 1); node; last byte * 8 + index. x: class of `long` if it takes
+//! part, else class of `short`, at most 7, if that does, else 0. agree: 0 if neither does, 3 if one does, 1 if both with
+//! different bits, 2 if with the same. Their weights start at 2^26 (each first logit of a context), 2^27 (each first logit of a
+//! followed place), 0; rate 120 + 25600 / (64 + bits so far, at most 65536). A fourth mixes their three logits and a zero,
+//! set x * 4 + agree, weights 2^26, rate 40. Its logit d is refined twice (rate 5): by x * 256 + node, and by
+//! ((e * 256 + node) * 0x9E35 >> 4) mod 4096 with e what `long`, else what `short` expects, else 0. Coded with
+//! (2 squash(d) + both + 2) >> 2, within 1 ..= 65535.
+//!
+//! **A whole byte**: a context q has a state at [mul(q * 256 + e, k + 1) >> 48] of the k-th table, with a map of its own each
+//! table (guess(0) is 64000 here). The contexts: long's wrong * 2^16 + the last two bytes; kind * 2^32 + left * 2^8 + wrong mod 4; kind * 2^32 + offset * 2^16
+//! + last byte (bits by or in both); the last four; the last six; long's length (at most 255) * 2^16 + short's byte; last * 2^16 + next * 2^8 + above.
+//! Logits: stretch(p), (p - 32768) >> 6 of each; 256; 0. Two mixers, sets: class of `long`; e; weights as above, rate 120; the
+//! decision has the probability of half the sum of their logits.
+//!
+//! **The table of slots** has 64 times the bytes of the stream, rounded up to a power of two, within 2^20 ..= 2^25. The frame of
+//! [`PRIME`] is `Objects`; the stream's begins anew behind it.
 
 use super::frame::Frame;
 pub use super::frame::Frames;
@@ -14,17 +58,14 @@ use std::sync::OnceLock;
 pub static PRIME: &[u8] = include_bytes!("prime.bin");
 
 /// Contexts.
-const K: usize = 16;
+const K: usize = 13;
 /// Logits that are mixed.
-const N: usize = 40;
+const N: usize = 2 * K + 6;
 /// A match of so many bytes is asked for as a whole.
-fn skip() -> u32 {
-    static S: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *S.get_or_init(|| std::env::var("SKIP").ok().and_then(|s| s.parse().ok()).unwrap_or(32))
-}
+const WHOLE: u32 = 32;
 
-/// Learns only.
-pub struct Listen;
+/// Takes bits and writes none: for what is known to both sides.
+struct Listen;
 
 impl BitCoder for Listen {
     fn code(&mut self, bit: bool, _p: u32) -> bool {
@@ -44,12 +85,27 @@ pub struct Model {
     frame: Frame,
     whole: Whole,
     word: u64,
-    words: u64,
-    indirect: Vec<u16>,
+    after1: Vec<u16>,
+    after2: Vec<u16>,
     sets: [Mixer<N>; 3],
     last: Mixer<4>,
     refine: [Refine; 2],
     seen: u32,
+}
+
+/// The last eight bytes as a big-endian number; zeros before the first.
+#[inline(always)]
+fn tail(past: &[u8]) -> u64 {
+    match past.last_chunk::<8>() {
+        Some(b) => u64::from_be_bytes(*b),
+        None => past.iter().fold(0, |t, &b| t << 8 | b as u64),
+    }
+}
+
+/// A byte, or 256 for none.
+#[inline(always)]
+fn number(byte: Option<u8>) -> u64 {
+    byte.map_or(256, |b| b as u64)
 }
 
 #[inline(always)]
@@ -59,7 +115,7 @@ fn mul(a: u64, b: u64) -> u64 {
 
 impl Model {
     /// Nothing seen; 2^bits bytes of histories.
-    pub fn new(shape: Frames, bits: u32) -> Self {
+    fn new(frames: Frames, bits: u32) -> Self {
         let mut weights = [0; N];
         for k in 0..K {
             weights[2 * k] = 1 << 26;
@@ -72,16 +128,16 @@ impl Model {
             slots: Slots::new(bits),
             maps: vec![map; K],
             first: vec![Counter::default(); 256],
-            long: Follow::new(bits.saturating_sub(6).max(8), 12),
+            long: Follow::new(bits.saturating_sub(6).max(8), 20),
             short: Follow::new(bits.saturating_sub(6).max(8), 4),
-            frame: Frame::new(shape),
+            frame: Frame::new(frames, 0),
             whole: Whole::new(),
             word: 0,
-            words: 0,
-            indirect: vec![0; 256 + 65536],
+            after1: vec![0; 1 << 8],
+            after2: vec![0; 1 << 16],
             sets: [Mixer::new(CLASSES * 16, weights), Mixer::new(256, weights), Mixer::new(256 * 8, weights)],
             last: Mixer::new(256, [1 << 26; 4]),
-            refine: [Refine::new(1 << 16), Refine::new(1 << 16)],
+            refine: [Refine::new(1 << 12), Refine::new(1 << 12)],
             seen: 0,
         }
     }
@@ -98,7 +154,7 @@ impl Model {
         };
         let bits = count.saturating_mul(64).next_power_of_two().ilog2().clamp(20, 25);
         let mut model = if bits == 20 { SMALL.get_or_init(|| fresh(20)).clone() } else { fresh(bits) };
-        model.frame = Frame::new(frames);
+        model.frame = Frame::new(frames, PRIME.len());
         model
     }
 
@@ -112,27 +168,23 @@ impl Model {
         let expected = self.long.expected(&self.past);
         let mut ruled_out = None;
         if let Some(e) = expected
-            && self.long.len >= skip()
+            && self.long.len >= WHOLE
         {
-            let t = match self.past.last_chunk::<8>() {
-                Some(b) => u64::from_be_bytes(*b),
-                None => 0,
-            };
-            let p = self.frame.place(&self.past);
-            let e2 = self.short.expected(&self.past).map_or(256, |e| e as u64);
-            let len = self.long.len as u64;
-            let (class, wrong) = (self.long.class() as u64, self.long.wrong as u64);
+            let t = tail(&self.past);
+            let place = self.frame.place(&self.past);
+            let class = self.long.class();
+            let wrong = self.long.wrong as u64;
+            let kind = (place.kind as u64) << 32;
             let contexts = [
-                wrong << 16 | class,
-                wrong & 3 | (p.left.min(0xffff) as u64) << 8 | (p.kind as u64) << 32,
-                (p.offset.min(0xffff) as u64) << 16 | (p.kind as u64) << 32 | (t & 255),
-                t & 0xffff,
+                wrong << 16 | t & 0xffff,
+                kind | (place.left as u64) << 8 | wrong & 3,
+                kind | (place.offset as u64) << 16 | t & 0xff,
                 t & 0xffff_ffff,
                 t & 0xffff_ffff_ffff,
-                e2 | len.min(255) << 16,
-                p.above as u64 | (p.above2 as u64) << 8 | (t & 255) << 16,
+                (self.long.len as u64).min(255) << 16 | number(self.short.expected(&self.past)),
+                (t & 0xff) << 16 | (place.next as u64) << 8 | place.above as u64,
             ];
-            let right = self.whole.code(c, byte == e, e, contexts, class as usize);
+            let right = self.whole.code(c, byte == e, e, contexts, class);
             if right {
                 self.learn(e);
                 return e;
@@ -144,71 +196,64 @@ impl Model {
         b
     }
 
-    fn contexts(&self) -> ([u64; K], u32) {
+    /// Hashes of the contexts of the next byte.
+    fn contexts(&self) -> [u64; K] {
         let past = &self.past;
-        let t = match past.last_chunk::<8>() {
-            Some(b) => u64::from_be_bytes(*b),
-            None => past.iter().fold(0, |t, &b| t << 8 | b as u64),
-        };
+        let t = tail(past);
         let o1 = t & 0xff;
         let place = self.frame.place(past);
-        let e = self.long.expected(past).map_or(256, |e| e as u64);
-        let e2 = self.short.expected(past).map_or(256, |e| e as u64);
-        let ind = self.indirect[o1 as usize] as u64;
-        let ind2 = self.indirect[256 + (t & 0xffff) as usize] as u64;
-        let (above, above2) = (place.above as u64, place.above2 as u64);
-        let (left, off, kind) = (place.left as u64, place.offset as u64, place.kind as u64);
+        let (above, next) = (place.above as u64, place.next as u64);
+        let kind = o1 << 8 | place.kind as u64;
         let raw = [
-            o1,
             t & 0xffff,
             t & 0xff_ffff,
             t & 0xffff_ffff,
-            t & 0xff_ffff_ffff,
             t & 0xffff_ffff_ffff,
             self.word << 8 | o1,
-            mul(self.word, self.words) ^ o1,
-            off.min(0xffff) << 16 | o1 << 8 | kind.min(255),
-            above << 8 | o1 | above2 << 16,
-            left.min(0xffff) << 16 | o1 << 8 | kind.min(255),
-            t & 0xffff00,
-            ind << 8 | o1,
-            t & 0xff000000 | above << 8,
-            e << 32 | e2 << 16 | (self.long.class() as u64) << 8,
-            ind2 << 16 | t & 0xffff,
+            (place.offset as u64) << 16 | kind,
+            next << 16 | above << 8 | o1,
+            (place.left as u64) << 16 | kind,
+            t & 0xff_ff00,
+            (self.after1[o1 as usize] as u64) << 8 | o1,
+            t & 0xff00_0000 | above << 8,
+            number(self.long.expected(past)) << 32
+                | number(self.short.expected(past)) << 16
+                | (self.long.class() as u64) << 8,
+            (self.after2[(t & 0xffff) as usize] as u64) << 16 | t & 0xffff,
         ];
-        let mut h = [0; K];
-        for k in 0..K {
-            h[k] = mul(raw[k], k as u64 + 1);
-        }
-        (h, place.kind)
+        std::array::from_fn(|k| mul(raw[k], k as u64 + 1))
     }
 
     #[inline(always)]
     fn full<C: BitCoder>(&mut self, c: &mut C, byte: u8, ruled_out: Option<u8>) -> u8 {
-        let (hashes, _kind) = self.contexts();
+        let mut hashes = self.contexts();
         let expected = [self.long.expected(&self.past), self.short.expected(&self.past)];
         let o1 = self.past.last().copied().unwrap_or(0) as usize;
-        let out = ruled_out.is_some();
         let mut node = 1usize;
         let mut places = [0; K];
         let mut inner = 1usize;
         for index in 0..8 {
             if index & 3 == 0 {
                 inner = 1;
+                if index > 0 {
+                    for h in &mut hashes {
+                        *h = mul(*h, node as u64 + 0x100);
+                    }
+                }
+                self.slots.touch(&hashes);
                 for k in 0..K {
-                    let h = if index == 0 { hashes[k] } else { mul(hashes[k], node as u64 + 0x100) };
-                    places[k] = self.slots.find(h >> 20);
+                    places[k] = self.slots.find(hashes[k] >> 20);
                 }
             }
-            let mut t = [0i32; N];
+            let mut t = [0i16; N];
             let mut states = [0u8; K];
             for k in 0..K {
                 let s = self.slots.get(places[k], inner);
                 states[k] = s;
                 if s != 0 {
                     let p = self.maps[k][s as usize].p();
-                    t[2 * k] = stretch(p);
-                    t[2 * k + 1] = (p as i32 - 32768) >> 6;
+                    t[2 * k] = stretch(p) as i16;
+                    t[2 * k + 1] = ((p as i32 - 32768) >> 5) as i16;
                 }
             }
             let mut bits = [None; 2];
@@ -219,13 +264,13 @@ impl Model {
                 {
                     let bit = e >> (7 - index) & 1 == 1;
                     bits[m] = Some(bit);
-                    let p = f.p(out && Some(e) == ruled_out, index);
-                    let (s, l) = (stretch(p), (p as i32 - 32768) >> 6);
+                    let p = f.p(Some(e) == ruled_out);
+                    let (s, l) = (stretch(p) as i16, ((p as i32 - 32768) >> 6) as i16);
                     t[2 * K + 2 * m] = if bit { s } else { -s };
                     t[2 * K + 2 * m + 1] = if bit { l } else { -l };
                 }
             }
-            t[2 * K + 4] = stretch(self.first[node].p());
+            t[2 * K + 4] = stretch(self.first[node].p()) as i16;
             t[2 * K + 5] = 256;
             let class = self.long.class();
             let class2 = self.short.class();
@@ -240,23 +285,23 @@ impl Model {
                 [Some(_), None] | [None, Some(_)] => 3,
             };
             let l = [
-                self.sets[0].mix(&t, x << 4 | agree << 2 | (index >> 1)),
-                self.sets[1].mix(&t, node),
-                self.sets[2].mix(&t, o1 << 3 | index),
+                self.sets[0].mix(&t, x << 4 | agree << 2 | (index >> 1)) as i16,
+                self.sets[1].mix(&t, node) as i16,
+                self.sets[2].mix(&t, o1 << 3 | index) as i16,
                 0,
             ];
             let logit = self.last.mix(&l, x << 2 | agree);
-            let r0 = self.refine[0].refine(logit, node | o1 << 8);
+            let r0 = self.refine[0].refine(logit, x << 8 | node);
             let e0 = expected[0].or(expected[1]).unwrap_or(0) as usize;
-            let r1 = self.refine[1].refine(logit, (e0 << 8 | node) & 0xffff);
+            let r1 = self.refine[1].refine(logit, ((e0 << 8 | node) * 0x9E35 >> 4) & 0xfff);
             let p = super::logistic::squash(logit);
             let p = ((2 * p + r0 + r1 + 2) >> 2).clamp(1, 65535);
             let bit = c.code(byte >> (7 - index) & 1 == 1, p);
             // learn
-            self.refine[0].update(bit, 6);
-            self.refine[1].update(bit, 6);
-            self.last.update(&l, bit, 20);
-            let rate = 40 + 400 * 64 / (64 + self.seen.min(1 << 16) as i32);
+            self.refine[0].update(bit, 5);
+            self.refine[1].update(bit, 5);
+            self.last.update(&l, bit, 40);
+            let rate = 120 + 400 * 64 / (64 + self.seen.min(1 << 16) as i32);
             for s in &mut self.sets {
                 s.update(&t, bit, rate);
             }
@@ -282,18 +327,14 @@ impl Model {
 
     #[inline(always)]
     fn learn(&mut self, byte: u8) {
-        let o1 = self.past.last().copied().unwrap_or(0) as usize;
-        let o2 = match self.past.last_chunk::<2>() {
-            Some(b) => u16::from_be_bytes(*b) as usize,
-            None => o1,
-        };
-        self.indirect[o1] = self.indirect[o1] << 8 | byte as u16;
-        self.indirect[256 + o2] = self.indirect[256 + o2] << 8 | byte as u16;
+        let t = tail(&self.past);
+        let (one, two) = (&mut self.after1[(t & 0xff) as usize], &mut self.after2[(t & 0xffff) as usize]);
+        *one = *one << 8 | byte as u16;
+        *two = *two << 8 | byte as u16;
         self.past.push(byte);
         if byte.is_ascii_alphanumeric() || byte >= 128 {
             self.word = mul(self.word, byte as u64 + 1);
-        } else if self.word != 0 {
-            self.words = self.word;
+        } else {
             self.word = 0;
         }
         self.long.learn(&self.past);
@@ -303,19 +344,21 @@ impl Model {
 }
 
 /// Contexts of a whole byte.
-const W: usize = 8;
+const W: usize = 7;
+/// Their logits.
+const V: usize = 2 * W + 2;
 
 /// Whether a whole byte is the expected one.
 #[derive(Clone)]
 struct Whole {
     states: Vec<[u8; 1 << 16]>,
     maps: Vec<[Counter; 256]>,
-    mixers: [Mixer<24>; 2],
+    mixers: [Mixer<V>; 2],
 }
 
 impl Whole {
     fn new() -> Self {
-        let mut weights = [0; 24];
+        let mut weights = [0; V];
         for k in 0..W {
             weights[2 * k] = 1 << 26;
         }
@@ -331,22 +374,22 @@ impl Whole {
 
     #[inline(always)]
     fn code<C: BitCoder>(&mut self, c: &mut C, right: bool, e: u8, contexts: [u64; W], class: usize) -> bool {
-        let mut t = [0i32; 24];
+        let mut t = [0i16; V];
         let mut at = [0; W];
         let mut states = [0; W];
         for k in 0..W {
-            at[k] = (mul(contexts[k] << 8 | e as u64, k as u64) >> 48) as usize;
+            at[k] = (mul(contexts[k] << 8 | e as u64, k as u64 + 1) >> 48) as usize;
             states[k] = self.states[k][at[k]];
             let p = self.maps[k][states[k] as usize].p();
-            t[2 * k] = stretch(p);
-            t[2 * k + 1] = (p as i32 - 32768) >> 6;
+            t[2 * k] = stretch(p) as i16;
+            t[2 * k + 1] = ((p as i32 - 32768) >> 6) as i16;
         }
         t[2 * W] = 256;
         let l = (self.mixers[0].mix(&t, class) + self.mixers[1].mix(&t, e as usize)) >> 1;
         let p = super::logistic::squash(l).clamp(1, 65535);
         let right = c.code(right, p);
-        self.mixers[0].update(&t, right, 60);
-        self.mixers[1].update(&t, right, 60);
+        self.mixers[0].update(&t, right, 120);
+        self.mixers[1].update(&t, right, 120);
         for k in 0..W {
             self.maps[k][states[k] as usize].update(right, 250);
             self.states[k][at[k]] = history::next(states[k], right);

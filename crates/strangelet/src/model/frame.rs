@@ -1,4 +1,20 @@
 //! Where in its record a byte is.
+//!
+//! n is the place of the next byte, counted from the first byte that the model has read. Bytes that are not there are 0.
+//!
+//! **Lines**: a line begins behind each 0x0a, and at the start; its fields behind `, ; |`, space and tab. offset: n - line; above and next: the
+//! bytes at that offset, and one on, of the line before, if still in it, else both 0; left: number of the field in its
+//! line; kind: n - start of the field.
+//!
+//! **Records** of S bytes: offset n mod S; above, next, left: the bytes S, S - 1 and 2 S back; kind 0.
+//!
+//! **Objects**: after each byte, first those close that end at or before n (innermost first; each remembers its
+//! start for its depth). Then if the last four bytes are 0x40 and a big-endian count of 2 or more, an object opens that ends
+//! at n + count, if fewer than 12 are open and it ends no later than the innermost. Within an object: offset: n - its start; left: its
+//! end - n; kind: number of open objects; above and next: the bytes at the same offset, and one on, behind the start of the
+//! last one that closed at this depth (0 at first). Outside: above and next the bytes 4 and 8 back, the others 0.
+//!
+//! offset and left are at most 65535, kind at most 255.
 
 /// What the bytes are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +52,8 @@ pub struct Place {
     pub offset: u32,
     /// Byte at the same place one record before.
     pub above: u8,
-    /// The one behind that, or two records before.
-    pub above2: u8,
+    /// The byte behind that one.
+    pub next: u8,
     /// What is left of the record, or the number of the field.
     pub left: u32,
     /// Kind of record.
@@ -45,17 +61,17 @@ pub struct Place {
 }
 
 impl Frame {
-    /// At the start.
-    pub fn new(shape: Frames) -> Self {
+    /// At the start of something.
+    pub fn new(shape: Frames, start: usize) -> Self {
         Frame {
             shape,
             open: [(0, usize::MAX); DEEP],
             before: [0; DEEP],
             depth: 0,
-            line: 0,
-            line_before: 0,
+            line: start,
+            line_before: start,
             field: 0,
-            field_start: 0,
+            field_start: start,
             last: 0,
         }
     }
@@ -99,6 +115,12 @@ impl Frame {
     /// Where the next byte is.
     #[inline(always)]
     pub fn place(&self, past: &[u8]) -> Place {
+        let p = self.anywhere(past);
+        Place { offset: p.offset.min(65535), left: p.left.min(65535), kind: p.kind.min(255), ..p }
+    }
+
+    #[inline(always)]
+    fn anywhere(&self, past: &[u8]) -> Place {
         let n = past.len();
         let byte = |i: usize| past.get(i).copied().unwrap_or(0);
         match self.shape {
@@ -109,7 +131,7 @@ impl Frame {
                 Place {
                     offset: column as u32,
                     above: if inside { byte(up) } else { 0 },
-                    above2: if inside { byte(up + 1) } else { 0 },
+                    next: if inside { byte(up + 1) } else { 0 },
                     left: self.field as u32,
                     kind: (n - self.field_start) as u32,
                 }
@@ -117,8 +139,8 @@ impl Frame {
             Frames::Records(s) => Place {
                 offset: (n % s) as u32,
                 above: byte(n.wrapping_sub(s)),
-                above2: byte(n.wrapping_sub(2 * s)),
-                left: byte(n.wrapping_sub(s).wrapping_add(1)) as u32,
+                next: byte((n + 1).wrapping_sub(s)),
+                left: byte(n.wrapping_sub(2 * s)) as u32,
                 kind: 0,
             },
             Frames::Objects => {
@@ -126,7 +148,7 @@ impl Frame {
                     return Place {
                         offset: 0,
                         above: byte(n.wrapping_sub(4)),
-                        above2: byte(n.wrapping_sub(8)),
+                        next: byte(n.wrapping_sub(8)),
                         ..Place::default()
                     };
                 }
@@ -136,7 +158,7 @@ impl Frame {
                 Place {
                     offset: offset as u32,
                     above: byte(up),
-                    above2: byte(up + 1),
+                    next: byte(up + 1),
                     left: (end - n) as u32,
                     kind: self.depth as u32,
                 }

@@ -1,4 +1,9 @@
 //! Bit histories: what was seen behind a context, in one byte.
+//!
+//! A state is (zeros, ones, last): bits seen, and whether the last one was a one (false while one of the counts
+//! is 0). A bit adds one to its own count; the other count n > 2 becomes floor(log2 n) + 1. Then, where the bit's own count
+//! is not the smaller one, the other is at most 5, and it at most `MOST` of the other; else the other at most
+//! `MOST` of it. States are numbered as they are met, from (0, 0, false) = 0 on, state after state, zeros before ones.
 
 /// Most of the more frequent bit that is counted, by the number of the other one.
 const MOST: [u8; 6] = [32, 20, 12, 8, 6, 5];
@@ -36,7 +41,7 @@ const fn after(s: Seen, bit: bool) -> Seen {
     } else if other > MOST[same as usize] {
         other = MOST[same as usize];
     }
-    let last = bit && other > 0 || !bit && other == 0 && false;
+    let last = bit && other > 0;
     if bit { Seen { zeros: other, ones: same, last } } else { Seen { zeros: same, ones: other, last } }
 }
 

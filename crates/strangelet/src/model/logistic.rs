@@ -1,4 +1,16 @@
 //! Logits and their mixing, wider than those of `entropy/mix.rs`.
+//!
+//! SQUASH\[d\], 0 <= d <= 4095, is e x 65536 / (e + 2^50), rounded down, at most 65535, with e as in `entropy/mix.rs`; SQUASH\[-d\] =
+//! 65536 - SQUASH\[d\]; squash clamps d to +-2815. stretch(p) is the least d >= -4096 with SQUASH\[d\] >= 16 (p >> 4) + 8, where
+//! SQUASH\[-4096\] = SQUASH\[-4095\].
+//!
+//! **A mixer** adds (weight >> 16) x logit up; the sum >> 12, within +-2815, is its logit. After the bit, with error = (bit << 16) -
+//! squash(logit) and step = (error x rate + 512) >> 10, within +-32767, each weight grows by logit x step. All 32 bits, shifts
+//! towards minus infinity, sums and weights modulo 2^32.
+//!
+//! **A refinement** has 33 probabilities a context, at first squash(128 (i - 16)). With x = the logit within +-2047, + 2048, i = x >> 7, f = x
+//! mod 128, it gives (s\[i\] (128 - f) + s\[i + 1\] f) >> 7; s\[i\], or s\[i + 1\] where f >= 64, then moves by (target - s) >> rate
+//! towards 65535 or 0.
 
 /// Logits have 8 fractional bits and stay within +- this.
 pub const MOST: i32 = 2815;
@@ -68,12 +80,12 @@ impl<const N: usize> Mixer<N> {
 
     /// Adds logits up with the weights of a set.
     #[inline(always)]
-    pub fn mix(&mut self, t: &[i32; N], set: usize) -> i32 {
+    pub fn mix(&mut self, t: &[i16; N], set: usize) -> i32 {
         self.chosen = set;
         let Some(w) = self.sets.get(set) else { return 0 };
         let mut sum = 0i32;
         for i in 0..N {
-            sum = sum.wrapping_add((w[i] >> 16).wrapping_mul(t[i]));
+            sum = sum.wrapping_add(((w[i] >> 16) as i16 as i32) * t[i] as i32);
         }
         self.logit = (sum >> 12).clamp(-MOST, MOST);
         self.p = squash(self.logit) as i32;
@@ -82,15 +94,15 @@ impl<const N: usize> Mixer<N> {
 
     /// Follows the error.
     #[inline(always)]
-    pub fn update(&mut self, t: &[i32; N], bit: bool, rate: i32) {
+    pub fn update(&mut self, t: &[i16; N], bit: bool, rate: i32) {
         let error = ((bit as i32) << 16) - self.p;
-        let step = (error.wrapping_mul(rate) + 512) >> 10;
+        let step = ((error.wrapping_mul(rate) + 512) >> 10).clamp(-32767, 32767) as i16;
         if step == 0 {
             return;
         }
         let Some(w) = self.sets.get_mut(self.chosen) else { return };
         for i in 0..N {
-            w[i] = w[i].wrapping_add(t[i].wrapping_mul(step));
+            w[i] = w[i].wrapping_add(t[i] as i32 * step as i32);
         }
     }
 }

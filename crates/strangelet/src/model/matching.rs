@@ -1,4 +1,16 @@
 //! What came last time behind the same bytes.
+//!
+//! A table of 2^(b - 6) places, where 2^b is the size of the slots, knows where the last `least` bytes were seen last: h = 0; for each four
+//! bytes, big-endian, h = ((h xor them) x 0x9E3779B97F4A7C15, modulo 2^64) rotated left by 29; index h mod the table's size.
+//!
+//! After each byte: a followed place grows by one; if its byte was right, len grows (to 65535) and wrong (eight bits) is
+//! shifted left; else len = 0 and wrong is shifted and gets a one. With `least` bytes or more behind it, the table's entry of
+//! the last `least` is exchanged for the place of the next byte. If len < 16 and the entry was neither empty nor the followed place:
+//! n = the bytes before both that are equal, at most 32; if n >= min(least, 8) and n > len, it is followed from now on, len = n, wrong = 0.
+//!
+//! Places count from the first byte of what the model has read before; 0 is none. Class: 0 without a place; len + 1 below 8; 9
+//! to 15 from 8, 12, 16, 24, 32, 64, 256 on. The probability that the expected bit is right is a counter by (class, wrong mod 4,
+//! whether the expected byte is known to be wrong), at first 49152 with nothing seen, limit 250.
 
 use crate::entropy::mix::Counter;
 
@@ -69,23 +81,16 @@ impl Follow {
             } else {
                 self.len = 0;
                 self.wrong = self.wrong << 1 | 1;
-                if self.wrong.count_ones() > 3 {
-                    self.place = 0;
-                }
             }
-            if self.place > 0 {
-                self.place += 1;
-            }
+            self.place += 1;
         }
         if n < self.least {
             return;
         }
-        let mut h = 0u64;
-        for &b in &past[n - self.least..] {
-            h = (h + b as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
-        let bits = self.table.len().ilog2();
-        let at = (h >> (64 - bits)) as usize & (self.table.len() - 1);
+        let hash = past[n - self.least..].as_chunks::<4>().0.iter().fold(0, |h: u64, b| {
+            (h ^ u32::from_be_bytes(*b) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+        });
+        let at = hash as usize & (self.table.len() - 1);
         let before = self.table[at] as usize;
         self.table[at] = n as u32;
         if self.len < 16 && before > 0 && before != self.place {
@@ -105,9 +110,8 @@ impl Follow {
 
     /// The probability of the expected bit being right, of 65536.
     #[inline(always)]
-    pub fn p(&mut self, ruled_out: bool, bit_index: usize) -> u32 {
+    pub fn p(&mut self, ruled_out: bool) -> u32 {
         let wrong = (self.wrong & 3) as usize;
-        let _ = bit_index;
         self.context = (self.class() << 2 | wrong) << 1 | ruled_out as usize;
         self.counters[self.context & (CLASSES * 8 - 1)].p()
     }

@@ -1,4 +1,9 @@
 //! Histories behind hashed contexts, half a byte at once.
+//!
+//! Lines of four slots. A hash h belongs to the line (h >> 16) mod lines; its slots are h mod 4, that xor 1, that xor 2, in
+//! this order: the first whose check is (h >> 8) mod 256 and whose first state is not 0; else the one with the fewest
+//! bits in its first state (the first of these) is emptied and gets the check. Behind the check come the states of the nodes 1 to 15
+//! (bits so far behind a leading one).
 
 use super::history;
 
@@ -14,6 +19,7 @@ struct Line([Slot; 4]);
 #[derive(Clone)]
 pub struct Slots {
     lines: Vec<Line>,
+    touched: u8,
 }
 
 /// Where a slot is.
@@ -22,7 +28,15 @@ pub type Place = usize;
 impl Slots {
     /// 2^bits bytes.
     pub fn new(bits: u32) -> Self {
-        Slots { lines: vec![Line([[0; 16]; 4]); 1 << (bits.max(6) - 6)] }
+        Slots { lines: vec![Line([[0; 16]; 4]); 1 << (bits.max(6) - 6)], touched: 0 }
+    }
+
+    /// Reads a byte of each line that is going to be looked at, all at once: memory answers in parallel.
+    #[inline(always)]
+    pub fn touch(&mut self, hashes: &[u64]) {
+        let all =
+            hashes.iter().fold(0, |t, h| t ^ self.lines[(h >> 36) as usize & (self.lines.len() - 1)].0[0][0]);
+        self.touched = all;
     }
 
     /// The slot of a hash: the one it had, or the one of the least value.
