@@ -30,7 +30,7 @@
 //! **Mixing**: three mixers with the sets x * 16 + agree * 4 + (index of the bit >> 1); node; last byte * 8 + index. x: class of `long` if it takes
 //! part, else class of `short`, at most 7, if that does, else 0. agree: 0 if neither does, 3 if one does, 1 if both with
 //! different bits, 2 if with the same. Their weights start at 2^26 (each first logit of a context), 2^27 (each first logit of a
-//! followed place), 0; rate 120 + 25600 / (64 + bits so far, at most 65536). A fourth mixes their three logits and a zero,
+//! followed place), 0; rate 120 + 25600 / (64 + bits coded like this so far, at most 65536; those of [`PRIME`] count). A fourth mixes their three logits and a zero,
 //! set x * 4 + agree, weights 2^26, rate 40. Its logit d is refined twice (rate 5): by x * 256 + node, and by
 //! ((e * 256 + node) * 0x9E35 >> 4) mod 4096 with e what `long`, else what `short` expects, else 0. Coded with
 //! (2 squash(d) + both + 2) >> 2, within 1 ..= 65535.

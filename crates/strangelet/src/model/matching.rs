@@ -41,7 +41,7 @@ impl Follow {
             place: 0,
             len: 0,
             wrong: 0,
-            counters: vec![Counter::starting(49152, 0); CLASSES * 8 * 2],
+            counters: vec![Counter::starting(49152, 0); CLASSES * 8],
             context: 0,
         }
     }
