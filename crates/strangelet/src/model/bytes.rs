@@ -1,48 +1,73 @@
 //! The next byte, from everything before it.
 //!
-//! The model has read [`PRIME`] before it codes: what every ROOT file says of itself, so that neither such a
-//! file nor any other begins with a model that knows nothing.
+//! The model has read [`PRIME`] before it codes: what every ROOT file says of itself, so that neither such a file
+//! nor any other begins with a model that knows nothing.
 //!
 //! # Numbers
-//! mul(a, b) = (a + b * 0xD6E8FEB86659FD93) * 0x9E3779B97F4A7C15 modulo 2^64. t: the eight bytes before, as a big-endian number
-//! (zeros where there are none). Logits and mixers: `logistic.rs`; histories: `history.rs` and `slots.rs`; the two
-//! followed places `long` (behind 20 bytes) and `short` (behind 4): `matching.rs`; offset, left, kind, above, next:
-//! `frame.rs`. Counters are those of `entropy/mix.rs` with the limit 250. The map of a state s is a counter that starts at
-//! guess(s) with nothing seen. A number of a byte that may be missing is 256 without it.
+//! mul(a, b) = (a + b * 0xD6E8FEB86659FD93) * 0x9E3779B97F4A7C15 modulo 2^64. t: the eight bytes before, as a
+//! big-endian number (zeros where there are none). Logits and mixers: `logistic.rs`; histories: `history.rs` and
+//! `slots.rs`; the two followed places `long` (behind 20 bytes) and `short` (behind 4): `matching.rs`; offset,
+//! left, kind, above, next: `frame.rs`. Counters are those of `entropy/mix.rs` with the limit 250. The map of a
+//! state s is a counter that starts at guess(s) with nothing seen. A number of a byte that may be missing is 256
+//! without it.
 //!
 //! # A byte
-//! If `long` expects a byte e and was right 32 times or more, one decision tells whether that is it (below). If it is
-//! not, or was not asked, eight decisions follow, the highest bit first. node: the bits so far behind a leading one.
+//! If `long` expects a byte e and was right 32 times or more, one decision tells whether that is it (below). If it
+//! is not, or was not asked, eight decisions follow, the highest bit first. node: the bits so far behind a leading
+//! one.
 //!
-//! **Contexts** k = 0..12, each hashed by mul(context, k + 1): 0 to 3: the last 2, 3, 4, 6 bytes; 4: word * 2^8 + last byte; 5: offset * 2^16
-//! + last * 2^8 + kind; 6: next * 2^16 + above * 2^8 + last; 7: left * 2^16 + last * 2^8 + kind; 8: the bytes 2 and 3 back (* 2^8); 9: the last
-//! two bytes that came behind the last byte, * 2^8 + last; 10: the byte 4 back (* 2^24) + above * 2^8; 11: long's byte * 2^32 +
-//! short's * 2^16 + long's class * 2^8; 12: the last two bytes that came behind the last two bytes, * 2^16 + those. word:
-//! 0 behind anything but letters, digits and bytes from 128 on, else mul(word, byte + 1).
+//! **Contexts**, each hashed by mul(context, number + 1). "last" is the last byte:
 //!
-//! For the last four bits the hashes become mul(hash, node + 256). Either half has a slot for each context, found in
-//! this order, by hash >> 20; within it a state for each node of the half.
+//! | number | context |
+//! |---|---|
+//! | 0, 1, 2, 3 | the last 2, 3, 4, 6 bytes, big-endian |
+//! | 4 | word * 2^8 + last |
+//! | 5 | offset * 2^16 + last * 2^8 + kind |
+//! | 6 | next * 2^16 + above * 2^8 + last |
+//! | 7 | left * 2^16 + last * 2^8 + kind |
+//! | 8 | the third and second byte back, * 2^8 |
+//! | 9 | the two bytes that came behind `last` most lately, * 2^8 + last |
+//! | 10 | the fourth byte back * 2^24 + above * 2^8 |
+//! | 11 | long's byte * 2^32 + short's byte * 2^16 + long's class * 2^8 |
+//! | 12 | the two bytes that came behind the last two bytes most lately, * 2^16 + the last two bytes |
 //!
-//! **Logits**, 32: of a context with state s > 0 stretch(p) and (p - 32768) >> 5 of its map's p, of any other two zeros; of `long`
-//! and of `short`, where it expects a byte that begins with the bits so far, stretch(p) and (p - 32768) >> 6 with
-//! the sign of the expected bit, else two zeros; stretch(p) of a counter of the node; 256.
+//! What came behind something is kept as one after the other (the newest lowest), 0 at first. word: 0 behind
+//! anything but letters, digits and bytes from 128 on, else mul(word, byte + 1); word * 2^8 modulo 2^64, its low
+//! byte is `last`.
 //!
-//! **Mixing**: three mixers with the sets x * 16 + agree * 4 + (index of the bit >> 1); node; last byte * 8 + index. x: class of `long` if it takes
-//! part, else class of `short`, at most 7, if that does, else 0. agree: 0 if neither does, 3 if one does, 1 if both with
-//! different bits, 2 if with the same. Their weights start at 2^26 (each first logit of a context), 2^27 (each first logit of a
-//! followed place), 0; rate 120 + 25600 / (64 + bits coded like this so far, at most 65536; those of [`PRIME`] count). A fourth mixes their three logits and a zero,
-//! set x * 4 + agree, weights 2^26, rate 40. Its logit d is refined twice (rate 5): by x * 256 + node, and by
-//! ((e * 256 + node) * 0x9E35 >> 4) mod 4096 with e what `long`, else what `short` expects, else 0. Coded with
-//! (2 squash(d) + both + 2) >> 2, within 1 ..= 65535.
+//! For the last four bits the hashes become mul(hash, node + 256). Either half has a slot for each context, found
+//! in this order, by hash >> 20; within it a state for each node of the half.
 //!
-//! **A whole byte**: a context q has a state at [mul(q * 256 + e, k + 1) >> 48] of the k-th table, with a map of its own each
-//! table (guess(0) is 64000 here). The contexts: long's wrong * 2^16 + the last two bytes; kind * 2^32 + left * 2^8 + wrong mod 4; kind * 2^32 + offset * 2^16
-//! + last byte (bits by or in both); the last four; the last six; long's length (at most 255) * 2^16 + short's byte; last * 2^16 + next * 2^8 + above.
-//! Logits: stretch(p), (p - 32768) >> 6 of each; 256; 0. Two mixers, sets: class of `long`; e; weights as above, rate 120; the
-//! decision has the probability of half the sum of their logits.
+//! **Logits**, 32: of a context with state s > 0 stretch(p) and (p - 32768) >> 5 of its map's p, of any other two
+//! zeros; of `long` and of `short`, where it expects a byte that begins with the bits so far, stretch(p) and (p -
+//! 32768) >> 6 with the sign of the expected bit, else two zeros; stretch(p) of a counter of the node; 256.
 //!
-//! **The table of slots** has 64 times the bytes of the stream, rounded up to a power of two, within 2^20 ..= 2^25. The frame of
-//! [`PRIME`] is `Objects`; the stream's begins anew behind it.
+//! **Mixing**: three mixers with the sets x * 16 + agree * 4 + (index of the bit >> 1); node; last byte * 8 +
+//! index. x: class of `long` if it takes part, else class of `short`, at most 7, if that does, else 0. agree: 0 if
+//! neither does, 3 if one does, 1 if both with different bits, 2 if with the same. Their weights start at 2^26
+//! (each first logit of a context), 2^27 (each first logit of a followed place), 0; rate 120 + 25600 / (64 + bits
+//! coded like this so far, at most 65536; those of [`PRIME`] count). A fourth mixes their three logits and a zero,
+//! set x * 4 + agree, weights 2^26, rate 40. Its logit d is refined twice (rate 5): by x * 256 + node, and by ((e *
+//! 256 + node) * 0x9E35 >> 4) mod 4096 with e what `long`, else what `short` expects, else 0. Coded with (2
+//! squash(d) + both + 2) >> 2, within 1 ..= 65535.
+//!
+//! **A whole byte**: of each of seven contexts q the state at \[mul(q * 256 + e, number + 1) >> 48\] of a table of
+//! its own, with a map of its own (guess(0) is 64000 here):
+//!
+//! | number | context |
+//! |---|---|
+//! | 0 | long's wrong * 2^16 + the last two bytes |
+//! | 1 | kind * 2^32 + left * 2^8 + wrong mod 4 |
+//! | 2 | kind * 2^32 + offset * 2^16 + last |
+//! | 3, 4 | the last 4, 6 bytes |
+//! | 5 | long's length, at most 255, * 2^16 + short's byte |
+//! | 6 | last * 2^16 + next * 2^8 + above |
+//!
+//! Logits: stretch(p) and (p - 32768) >> 6 of each; 256; 0. Two mixers, by the class of `long` and by e; weights as
+//! above, rate 120. The probability is squash of half the sum (>> 1) of their logits, within 1 ..= 65535.
+//!
+//! **The table of slots** has 64 times the bytes of the stream, rounded up to a power of two, within 2^20 ..= 2^25.
+//! The frame of [`PRIME`] is `Objects`; the stream's begins anew behind it.
 
 use super::frame::Frame;
 pub use super::frame::Frames;
@@ -293,7 +318,7 @@ impl Model {
             let logit = self.last.mix(&l, x << 2 | agree);
             let r0 = self.refine[0].refine(logit, x << 8 | node);
             let e0 = expected[0].or(expected[1]).unwrap_or(0) as usize;
-            let r1 = self.refine[1].refine(logit, ((e0 << 8 | node) * 0x9E35 >> 4) & 0xfff);
+            let r1 = self.refine[1].refine(logit, (((e0 << 8 | node) * 0x9E35) >> 4) & 0xfff);
             let p = super::logistic::squash(logit);
             let p = ((2 * p + r0 + r1 + 2) >> 2).clamp(1, 65535);
             let bit = c.code(byte >> (7 - index) & 1 == 1, p);
@@ -378,7 +403,7 @@ impl Whole {
         let mut at = [0; W];
         let mut states = [0; W];
         for k in 0..W {
-            at[k] = (mul(contexts[k] << 8 | e as u64, k as u64 + 1) >> 48) as usize;
+            at[k] = (mul((contexts[k] << 8) | e as u64, k as u64 + 1) >> 48) as usize;
             states[k] = self.states[k][at[k]];
             let p = self.maps[k][states[k] as usize].p();
             t[2 * k] = stretch(p) as i16;

@@ -1,18 +1,20 @@
 //! Where in its record a byte is.
 //!
-//! n is the place of the next byte, counted from the first byte that the model has read. Bytes that are not there are 0.
+//! n is the place of the next byte, counted from the first byte that the model has read. Bytes that are not there
+//! are 0.
 //!
-//! **Lines**: a line begins behind each 0x0a, and at the start; its fields behind `, ; |`, space and tab. offset: n - line; above and next: the
-//! bytes at that offset, and one on, of the line before, if still in it, else both 0; left: number of the field in its
-//! line; kind: n - start of the field.
+//! **Lines**: a line begins behind each 0x0a, and at the start; its fields behind `, ; |`, space and tab. offset: n
+//! minus line; above and next: the bytes at that offset, and one on, of the line before, if still in it, else both 0;
+//! left: number of the field in its line; kind: n - start of the field.
 //!
 //! **Records** of S bytes: offset n mod S; above, next, left: the bytes S, S - 1 and 2 S back; kind 0.
 //!
 //! **Objects**: after each byte, first those close that end at or before n (innermost first; each remembers its
-//! start for its depth). Then if the last four bytes are 0x40 and a big-endian count of 2 or more, an object opens that ends
-//! at n + count, if fewer than 12 are open and it ends no later than the innermost. Within an object: offset: n - its start; left: its
-//! end - n; kind: number of open objects; above and next: the bytes at the same offset, and one on, behind the start of the
-//! last one that closed at this depth (0 at first). Outside: above and next the bytes 4 and 8 back, the others 0.
+//! start for its depth). Then if the last four bytes are 0x40 and a big-endian count of 2 or more, an object opens
+//! that ends at n + count, if fewer than 12 are open and it ends no later than the innermost. Within an object:
+//! offset: n - its start; left: its end - n; kind: number of open objects; above and next: the bytes at the same
+//! offset, and one on, behind the start of the last one that closed at this depth (0 at first). Outside: above and
+//! next the bytes 4 and 8 back, the others 0.
 //!
 //! offset and left are at most 65535, kind at most 255.
 
@@ -164,5 +166,42 @@ impl Frame {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_place(frames: Frames, bytes: &[u8]) -> (u32, u32, u8, u8, u32) {
+        let mut frame = Frame::new(frames, 0);
+        for n in 1..=bytes.len() {
+            frame.learn(&bytes[..n]);
+        }
+        let p = frame.place(bytes);
+        (p.offset, p.left, p.above, p.next, p.kind)
+    }
+
+    #[test]
+    fn lines_know_the_line_above() {
+        assert_eq!(last_place(Frames::Lines, b"ab,cd\nx,"), (2, 1, b',', b'c', 0));
+        assert_eq!(last_place(Frames::Lines, b"a\nlonger"), (6, 0, 0, 0, 6));
+    }
+
+    #[test]
+    fn records_know_the_record_above() {
+        assert_eq!(last_place(Frames::Records(3), &[1, 2, 3, 4, 5, 6, 7]), (1, 2, 5, 6, 0));
+        assert_eq!(last_place(Frames::Records(65536), &[1]), (1, 0, 0, 0, 0));
+    }
+
+    #[test]
+    fn objects_know_their_ends_and_the_one_before() {
+        let one = |a: u8| [0x40, 0, 0, 3, a, a + 1, a + 2];
+        let two = [one(1), one(7)].concat();
+        assert_eq!(last_place(Frames::Objects, &two[..12]), (1, 2, 2, 3, 1));
+        assert_eq!(last_place(Frames::Objects, &two), (0, 0, two[10], two[6], 0));
+        // one that would not end within the one around it is none
+        let odd = [0x40, 0, 0, 9, 0x40, 0, 0, 6, 0];
+        assert_eq!(last_place(Frames::Objects, &odd).4, 1);
     }
 }

@@ -1,9 +1,10 @@
 //! Bit histories: what was seen behind a context, in one byte.
 //!
-//! A state is (zeros, ones, last): bits seen, and whether the last one was a one (false while one of the counts
-//! is 0). A bit adds one to its own count; the other count n > 2 becomes floor(log2 n) + 1. Then, where the bit's own count
-//! is not the smaller one, the other is at most 5, and it at most `MOST` of the other; else the other at most
-//! `MOST` of it. States are numbered as they are met, from (0, 0, false) = 0 on, state after state, zeros before ones.
+//! A state is (zeros, ones, last): bits seen, and whether the last one was a one (false while one of the counts is
+//! 0). A bit adds one to its own count; the other count n > 2 becomes floor(log2 n) + 1. Then, where the bit's own
+//! count is not the smaller one, the other is at most 5, and it at most `MOST` of the other; else the other at most
+//! `MOST` of it. States are numbered as they are met, from (0, 0, false) = 0 on, state after state, zeros before
+//! ones.
 
 /// Most of the more frequent bit that is counted, by the number of the other one.
 const MOST: [u8; 6] = [32, 20, 12, 8, 6, 5];
@@ -91,4 +92,28 @@ pub fn guess(state: u8) -> u32 {
     let s = STATES.seen[state as usize];
     let (n0, n1) = (s.zeros as u32, s.ones as u32);
     (65536 * (5 * n1 + 2)) / (5 * (n0 + n1) + 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histories_count_and_forget() {
+        let after = |bits: &str| bits.chars().fold(0, |s, b| next(s, b == '1'));
+        assert_eq!((weight(0), guess(0)), (0, 32768));
+        assert_eq!(weight(after("0010")), 4);
+        assert_ne!(after("01"), after("10"));
+        // a long run is remembered as such, and mostly forgotten at its end
+        let run = after(&"1".repeat(40));
+        assert_eq!(weight(run), 32);
+        assert!(guess(run) > 64000);
+        assert_eq!(weight(next(run, false)), 1 + 6);
+        // from any state on, enough of one bit makes it likely
+        for s in 0..=255u8 {
+            let mut s = s;
+            (0..40).for_each(|_| s = next(s, false));
+            assert!(guess(s) < 12000, "{s}");
+        }
+    }
 }

@@ -1,16 +1,16 @@
 //! Logits and their mixing, wider than those of `entropy/mix.rs`.
 //!
-//! SQUASH\[d\], 0 <= d <= 4095, is e x 65536 / (e + 2^50), rounded down, at most 65535, with e as in `entropy/mix.rs`; SQUASH\[-d\] =
-//! 65536 - SQUASH\[d\]; squash clamps d to +-2815. stretch(p) is the least d >= -4096 with SQUASH\[d\] >= 16 (p >> 4) + 8, where
-//! SQUASH\[-4096\] = SQUASH\[-4095\].
+//! SQUASH\[d\], 0 <= d <= 4095, is e x 65536 / (e + 2^50), rounded down, at most 65535, with e as in
+//! `entropy/mix.rs`; SQUASH\[-d\] = 65536 - SQUASH\[d\]; squash clamps d to +-2815. stretch(p) is the least d >=
+//! -4096 with SQUASH\[d\] >= 16 (p >> 4) + 8, where SQUASH\[-4096\] = SQUASH\[-4095\].
 //!
-//! **A mixer** adds (weight >> 16) x logit up; the sum >> 12, within +-2815, is its logit. After the bit, with error = (bit << 16) -
-//! squash(logit) and step = (error x rate + 512) >> 10, within +-32767, each weight grows by logit x step. All 32 bits, shifts
-//! towards minus infinity, sums and weights modulo 2^32.
+//! **A mixer** adds (weight >> 16) x logit up; the sum >> 12, within +-2815, is its logit. After the bit, with
+//! error = (bit << 16) - squash(logit) and step = (error x rate + 512) >> 10, within +-32767, each weight grows by
+//! logit x step. All 32 bits, shifts towards minus infinity, sums and weights modulo 2^32.
 //!
-//! **A refinement** has 33 probabilities a context, at first squash(128 (i - 16)). With x = the logit within +-2047, + 2048, i = x >> 7, f = x
-//! mod 128, it gives (s\[i\] (128 - f) + s\[i + 1\] f) >> 7; s\[i\], or s\[i + 1\] where f >= 64, then moves by (target - s) >> rate
-//! towards 65535 or 0.
+//! **A refinement** has 33 probabilities a context, at first squash(128 (i - 16)). With x = the logit within
+//! +-2047, + 2048, i = x >> 7, f = x mod 128, it gives (s\[i\] (128 - f) + s\[i + 1\] f) >> 7; s\[i\], or s\[i +
+//! 1\] where f >= 64, then moves by (target - s) >> rate towards 65535 or 0.
 
 /// Logits have 8 fractional bits and stay within +- this.
 pub const MOST: i32 = 2815;

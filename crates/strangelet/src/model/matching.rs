@@ -1,16 +1,19 @@
 //! What came last time behind the same bytes.
 //!
-//! A table of 2^(b - 6) places, where 2^b is the size of the slots, knows where the last `least` bytes were seen last: h = 0; for each four
-//! bytes, big-endian, h = ((h xor them) x 0x9E3779B97F4A7C15, modulo 2^64) rotated left by 29; index h mod the table's size.
+//! A table of 2^(b - 6) places, where 2^b is the size of the slots, knows where the last `least` bytes were seen
+//! last: h = 0; for each four bytes, big-endian, h = ((h xor them) x 0x9E3779B97F4A7C15, modulo 2^64) rotated left
+//! by 29; index h mod the table's size.
 //!
-//! After each byte: a followed place grows by one; if its byte was right, len grows (to 65535) and wrong (eight bits) is
-//! shifted left; else len = 0 and wrong is shifted and gets a one. With `least` bytes or more behind it, the table's entry of
-//! the last `least` is exchanged for the place of the next byte. If len < 16 and the entry was neither empty nor the followed place:
-//! n = the bytes before both that are equal, at most 32; if n >= min(least, 8) and n > len, it is followed from now on, len = n, wrong = 0.
+//! After each byte: a followed place grows by one; if its byte was right, len grows (to 65535) and wrong (eight
+//! bits) is shifted left; else len = 0 and wrong is shifted and gets a one. With `least` bytes or more behind it,
+//! the table's entry of the last `least` is exchanged for the place of the next byte. If len < 16 and the entry was
+//! neither empty nor the followed place: n = the bytes before both that are equal, at most 32; if n >= min(least,
+//! 8) and n > len, it is followed from now on, len = n, wrong = 0.
 //!
-//! Places count from the first byte of what the model has read before; 0 is none. Class: 0 without a place; len + 1 below 8; 9
-//! to 15 from 8, 12, 16, 24, 32, 64, 256 on. The probability that the expected bit is right is a counter by (class, wrong mod 4,
-//! whether the expected byte is known to be wrong), at first 49152 with nothing seen, limit 250.
+//! Places count from the first byte of what the model has read before; 0 is none. Class: 0 without a place; len + 1
+//! below 8; 9 to 15 from 8, 12, 16, 24, 32, 64, 256 on. The probability that the expected bit is right is a counter
+//! by (class, wrong mod 4, whether the expected byte is known to be wrong), at first 49152 with nothing seen, limit
+//! 250.
 
 use crate::entropy::mix::Counter;
 

@@ -1,9 +1,9 @@
 //! Histories behind hashed contexts, half a byte at once.
 //!
-//! Lines of four slots. A hash h belongs to the line (h >> 16) mod lines; its slots are h mod 4, that xor 1, that xor 2, in
-//! this order: the first whose check is (h >> 8) mod 256 and whose first state is not 0; else the one with the fewest
-//! bits in its first state (the first of these) is emptied and gets the check. Behind the check come the states of the nodes 1 to 15
-//! (bits so far behind a leading one).
+//! Lines of four slots. A hash h belongs to the line (h >> 16) mod lines; its slots are h mod 4, that xor 1, that
+//! xor 2, in this order: the first whose check is (h >> 8) mod 256 and whose first state is not 0; else the one
+//! with the fewest bits in its first state (the first of these) is emptied and gets the check. Behind the check
+//! come the states of the nodes 1 to 15 (bits so far behind a leading one).
 
 use super::history;
 
