@@ -22,7 +22,7 @@
 //! **Short bytes** (with bit 2, `transform/hex.rs`): outside, the mark goes inside and stands for nothing; inside, the end mark goes
 //! outside and stands for nothing; any other byte stands for itself outside, for its two upper-case hexadecimal digits inside.
 //!
-//! **What the model has read**: `model/prime.bin`, part of this format: 16377 bytes, xxh3-64 7ab6e6c1f1b56e3b.
+//! **What the model has read**: `model/bytes/prime.bin`, part of this format: 16377 bytes, xxh3-64 7ab6e6c1f1b56e3b.
 //!
 //! # Determinism
 //! Integers only; all tables are computed by integers at build time.

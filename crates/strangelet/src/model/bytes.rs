@@ -69,18 +69,24 @@
 //! **The table of slots** has 64 times the bytes of the stream, rounded up to a power of two, within 2^20 ..= 2^25.
 //! The frame of [`PRIME`] is `Objects`; the stream's begins anew behind it.
 
-use super::frame::Frame;
-pub use super::frame::Frames;
-use super::history;
-use super::logistic::{Mixer, Refine, stretch};
-use super::matching::{CLASSES, Follow};
-use super::slots::Slots;
+mod frame;
+mod history;
+mod logistic;
+mod matching;
+mod slots;
+
+use self::frame::Frame;
+pub use self::frame::Frames;
+use self::logistic::{Mixer, Refine, stretch};
+use self::matching::{CLASSES, Follow};
+use self::slots::Slots;
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
 use std::sync::OnceLock;
 
-/// What every model has seen before.
-pub static PRIME: &[u8] = include_bytes!("prime.bin");
+/// What every model has seen before: a tree of two branches, and the descriptions (`TStreamerInfo`) of the classes of
+/// ROOT that most files carry, from the bases to `TTree`.
+pub static PRIME: &[u8] = include_bytes!("bytes/prime.bin");
 
 /// Contexts.
 const K: usize = 13;
@@ -319,7 +325,7 @@ impl Model {
             let r0 = self.refine[0].refine(logit, x << 8 | node);
             let e0 = expected[0].or(expected[1]).unwrap_or(0) as usize;
             let r1 = self.refine[1].refine(logit, (((e0 << 8 | node) * 0x9E35) >> 4) & 0xfff);
-            let p = super::logistic::squash(logit);
+            let p = logistic::squash(logit);
             let p = ((2 * p + r0 + r1 + 2) >> 2).clamp(1, 65535);
             let bit = c.code(byte >> (7 - index) & 1 == 1, p);
             // learn
@@ -411,7 +417,7 @@ impl Whole {
         }
         t[2 * W] = 256;
         let l = (self.mixers[0].mix(&t, class) + self.mixers[1].mix(&t, e as usize)) >> 1;
-        let p = super::logistic::squash(l).clamp(1, 65535);
+        let p = logistic::squash(l).clamp(1, 65535);
         let right = c.code(right, p);
         self.mixers[0].update(&t, right, 120);
         self.mixers[1].update(&t, right, 120);

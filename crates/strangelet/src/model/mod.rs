@@ -2,9 +2,4 @@
 
 pub mod blend;
 pub mod bytes;
-mod frame;
-mod history;
 pub mod levels;
-mod logistic;
-mod matching;
-mod slots;
