@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{data, keeps, survives_damage, tables, unxz};
+use common::{data, keeps, roundtrip, survives_damage, tables, unxz};
+use strangelet::codec::Level;
 use proptest::prelude::*;
 
 /// Deterministic noise.

@@ -3,7 +3,7 @@
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
 use crate::codecs::{self, digest, same};
-use crate::column::{Cells, Meaning};
+use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
 use crate::relate::{self, Given, Relation};
@@ -139,17 +139,19 @@ type Candidate = (u8, usize);
 
 /// Codecs that may win for a stream; the first always fits.
 fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
-    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, ZSTANDARD};
+    use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, TEXT, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
         return &[(CONSTANT, 0)];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
+    let bytes = stream.scalar == Scalar::U8 && stream.cells.len() >= FEW;
     match (strings, level) {
         (true, Level::Fast) => &[(ZSTANDARD, 0)],
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
-        (true, Level::Max) => &[(ZSTANDARD, 0), (BYTES, 1000)],
+        (true, Level::Max) => &[(ZSTANDARD, 0), (TEXT, 1000)],
         (false, Level::Fast) => &[(CLASSES, 0), (ZSTANDARD, 50)],
         (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
+        (false, Level::Max) if bytes => &[(ADAPTIVE, 0), (ZSTANDARD, 1000), (TEXT, 50)],
         (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
     }
 }

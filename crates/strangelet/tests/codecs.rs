@@ -182,6 +182,13 @@ fn the_selection_chooses_what_fits() {
         .flat_map(|i| [3, 0, 0, i >> 6 & 255, 17 + (noise(i) >> 62), noise(i) >> 58 & 15])
         .collect();
     assert_eq!(chosen(Scalar::U8, Role::Values(Meaning::Bytes), &records, Level::Balanced), "bytes");
+    assert_eq!(chosen(Scalar::U8, Role::Values(Meaning::Bytes), &records, Level::Max), "text");
+    // text that is kept as numbers
+    let letters: Vec<u64> = (0..500u64)
+        .flat_map(|i| format!("event {i} has the weight {}\n", noise(i) % 50).into_bytes())
+        .map(u64::from)
+        .collect();
+    assert_eq!(chosen(Scalar::U8, number, &letters, Level::Max), "text");
 }
 
 #[test]

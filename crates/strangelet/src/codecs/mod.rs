@@ -9,6 +9,7 @@ mod plan;
 pub mod rows;
 pub mod same;
 mod store;
+mod text;
 mod zstandard;
 
 use crate::codec::Codec;
@@ -27,10 +28,10 @@ pub const ADAPTIVE: u8 = 4;
 pub const BYTES: u8 = 5;
 /// Number of `classes`.
 pub const CLASSES: u8 = 6;
-
 /// Number of `digest`.
 pub const DIGEST: u8 = 7;
-
+/// Number of `text`.
+pub const TEXT: u8 = 8;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
@@ -44,6 +45,7 @@ pub static ALL: &[&dyn Codec] = &[
     &bytes::Bytes,
     &classes::Classes,
     &digest::Digest,
+    &text::Text,
     &rows::Rows,
 ];
 
