@@ -3,8 +3,8 @@
 mod common;
 
 use common::{data, keeps, roundtrip, survives_damage, tables, unxz};
-use strangelet::codec::Level;
 use proptest::prelude::*;
+use strangelet::codec::Level;
 
 /// Deterministic noise.
 struct Noise(u64);

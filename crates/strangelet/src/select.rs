@@ -2,7 +2,7 @@
 
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
-use crate::codecs::{self, digest, same};
+use crate::codecs::{self, columns, digest, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
@@ -40,11 +40,28 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
                         best = (codecs::ROWS, r);
                     }
                 }
+                if let Some(columns) = as_columns(&streams[i], level)?
+                    && columns.len() < best.1.len()
+                {
+                    best = (codecs::COLUMNS, columns);
+                }
                 Ok(best)
             }
         })
         .collect();
     coded.into_iter().collect()
+}
+
+/// Rows of a fixed length as the columns they are made of, where that can be.
+fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
+    let (side, count) = (usize::try_from(stream.inner).unwrap_or(0), stream.cells.len());
+    if !(2..=columns::MOST).contains(&side) || !count.is_multiple_of(side) || count / side < 32 {
+        return Ok(None);
+    }
+    let cells = columns::split(stream.cells, side);
+    let streams: Vec<Stream> =
+        cells.iter().map(|cells| Stream { cells, lists: None, inner: 1, ..*stream }).collect();
+    Ok(Some(columns::payload(&encode_chunk(&streams, level)?)))
 }
 
 /// What a stream may be coded after: numbers of streams before it.

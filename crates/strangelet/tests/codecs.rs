@@ -307,6 +307,30 @@ fn columns_that_follow_from_others_cost_next_to_nothing() {
 }
 
 #[test]
+fn rows_are_coded_as_columns() {
+    let (n, side) = (500, 4);
+    let random = noise(n, 21);
+    let cell = |i: usize| match i % side {
+        0 => (random[i / side] % 1000) as f32 * 0.01,
+        1 => (random[i / side] / 1000 % 1000) as f32 * 7.0 - 3000.0,
+        2 => {
+            (random[i / side] % 1000) as f32 * 0.01 + ((random[i / side] / 1000 % 1000) as f32 * 7.0 - 3000.0)
+        }
+        _ => (i / side) as f32,
+    };
+    let rows = Cells::W4((0..n * side).map(|i| cell(i).to_bits()).collect());
+    let stream = Stream { inner: side as u64, ..number(Scalar::F32, &rows, None) };
+    let coded = select::encode_chunk(&[stream], Level::Max).unwrap();
+    assert_eq!(coded[0].0, codecs::COLUMNS);
+    assert!(coded[0].1.len() < n * 3, "{} bytes", coded[0].1.len());
+    assert_eq!(decode_chunk(&[stream], &coded), [rows.clone()]);
+    // A circle is an error: both columns need each other.
+    let circle = codecs::columns::payload(&[(codecs::SAME, vec![1]), (codecs::SAME, vec![0])]);
+    let shape = Shape { scalar: Scalar::F32, count: 10 };
+    assert!(codecs::by_id(codecs::COLUMNS).unwrap().decode(&circle, shape, &[]).is_err());
+}
+
+#[test]
 fn lists_know_of_their_event_and_of_the_place_in_the_list() {
     let lengths: Vec<u32> = noise(800, 3).iter().map(|x| (x % 7) as u32).collect();
     let total: u32 = lengths.iter().sum();

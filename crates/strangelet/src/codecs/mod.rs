@@ -3,6 +3,7 @@
 mod adaptive;
 mod bytes;
 mod classes;
+pub mod columns;
 mod constant;
 pub mod digest;
 mod plan;
@@ -35,6 +36,9 @@ pub const TEXT: u8 = 8;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
+/// Number of `columns`.
+pub const COLUMNS: u8 = 13;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -47,6 +51,7 @@ pub static ALL: &[&dyn Codec] = &[
     &digest::Digest,
     &text::Text,
     &rows::Rows,
+    &columns::Columns,
 ];
 
 /// The codec with a number.
