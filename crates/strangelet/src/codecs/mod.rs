@@ -5,6 +5,8 @@ mod bytes;
 mod classes;
 mod constant;
 pub mod digest;
+pub mod grid;
+mod grid_find;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -31,6 +33,9 @@ pub const CLASSES: u8 = 6;
 /// Number of `digest`.
 pub const DIGEST: u8 = 7;
 
+/// Number of `grid`.
+pub const GRID: u8 = 9;
+
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
@@ -44,6 +49,7 @@ pub static ALL: &[&dyn Codec] = &[
     &bytes::Bytes,
     &classes::Classes,
     &digest::Digest,
+    &grid::Grid,
     &rows::Rows,
 ];
 
