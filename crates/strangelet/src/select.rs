@@ -243,7 +243,7 @@ fn as_grid(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option
 }
 
 /// By how much a grid must be smaller than what decodes faster: 1 / this.
-const WORTH: usize = 200;
+const WORTH: usize = 1000;
 
 /// For each stream the first earlier one of the same values, whatever their widths.
 fn find_equal(streams: &[Stream]) -> Vec<Option<usize>> {
