@@ -2,7 +2,7 @@
 
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
-use crate::codecs::{self, columns, digest, same};
+use crate::codecs::{self, columns, digest, grid, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
@@ -27,7 +27,9 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
             (None, None) => {
                 let alone = smallest(&streams[i], level)?;
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
-                if alone.0 == codecs::CONSTANT {
+                // A field of which so little is left has told all by its own neighbours.
+                let field = alone.0 == codecs::GRID && alone.1.len() < bytes_of(streams[i].cells) / 6;
+                if alone.0 == codecs::CONSTANT || field {
                     return Ok(alone);
                 }
                 let Neighbours { peers, lengths, events } = n.clone();
@@ -231,11 +233,36 @@ fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
             None => None,
         }
     };
+    let best = match best {
+        Some(best) if level == Level::Max => Some(as_grid(stream, level, &best)?.unwrap_or(best)),
+        best => best,
+    };
     match best.filter(|(_, out)| out.len() < count * width) {
         Some(best) => Ok(best),
         None => Ok((codecs::STORE, encode(codecs::STORE, stream, level)?.unwrap_or_default())),
     }
 }
+
+/// The stream as a grid, where it looks like one and gets smaller: first on its head, then as a whole.
+fn as_grid(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option<(u8, Vec<u8>)>> {
+    let Some(proposal) = grid::propose(stream)? else { return Ok(None) };
+    if proposal.tried < stream.cells.len() {
+        let cells = stream.cells.slice(0..proposal.tried);
+        let head = Stream { cells: &cells, lists: None, ..*stream };
+        let other = encode(best.0, &head, level)?.map_or(usize::MAX, |out| out.len());
+        // The head is short to learn from: what is nearly as small there may well be smaller in the end.
+        if proposal.size > other.saturating_add(other / 32) {
+            return Ok(None);
+        }
+    }
+    let mut out = Vec::new();
+    proposal.encode(&mut out)?;
+    let smaller = out.len() < best.1.len() - best.1.len() / WORTH;
+    Ok(smaller.then_some((codecs::GRID, out)))
+}
+
+/// By how much a grid must be smaller than what decodes faster: 1 / this.
+const WORTH: usize = 1000;
 
 /// For each stream the first earlier one of the same values, whatever their widths.
 fn find_equal(streams: &[Stream]) -> Vec<Option<usize>> {

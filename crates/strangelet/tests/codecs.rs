@@ -192,6 +192,21 @@ fn the_selection_chooses_what_fits() {
 }
 
 #[test]
+fn smooth_fields_are_grids_at_max_only() {
+    // a paraboloid of 40 x 30 x 25 cells
+    let square = |x: u64, at: f64| (x as f64 - at) * (x as f64 - at);
+    let field: Vec<u64> = (0..40 * 30 * 25)
+        .map(|i| {
+            square(i % 40, 17.3) * 0.31 + square(i / 40 % 30, 11.9) * 0.47 + square(i / 1200, 6.1) * 0.73
+        })
+        .map(|x| (x as f32).to_bits() as u64)
+        .collect();
+    let number = Role::Values(Meaning::Number);
+    assert_eq!(chosen(Scalar::F32, number, &field, Level::Max), "grid");
+    assert_ne!(chosen(Scalar::F32, number, &field, Level::Balanced), "grid");
+}
+
+#[test]
 fn equal_streams_are_coded_once() {
     let a = cells(Scalar::U32, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());
     let b = cells(Scalar::I64, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());

@@ -172,7 +172,8 @@ fn multiples(sample: &Sample, width: usize) -> Vec<usize> {
     let plane = |k: usize| bytes.iter().copied().skip(k).step_by(width);
     let cost = |plane: &mut dyn Iterator<Item = u8>, row: usize| {
         let mut counts = Counts::new(row);
-        plane.enumerate().map(|(i, b)| counts.cost(i % row, b)).sum::<u64>()
+        plane.enumerate().for_each(|(i, b)| counts.add(i % row, b));
+        counts.cost()
     };
     // The cheapest plane that is not constant.
     let planes = (0..width).map(|k| (cost(&mut plane(k), 1), k));
@@ -221,18 +222,17 @@ fn repeats(sample: &Sample) -> Vec<usize> {
 /// differences from the row before, whichever is less.
 fn plane_cost(sample: &Sample, row: usize) -> u64 {
     let (mut plain, mut delta) = (Counts::new(row), Counts::new(row));
-    let mut costs = vec![(0u64, 0u64); row];
     for (pos, bytes) in &sample.windows {
         let mut place = (pos % row as u64) as usize;
         for (i, &b) in bytes.iter().enumerate() {
             let before = if i >= row { bytes[i - row] } else { 0 };
-            costs[place].0 += plain.cost(place, b);
-            costs[place].1 += delta.cost(place, b.wrapping_sub(before));
+            plain.add(place, b);
+            delta.add(place, b.wrapping_sub(before));
             place += 1;
             if place == row {
                 place = 0;
             }
         }
     }
-    costs.iter().map(|c| c.0.min(c.1)).sum::<u64>() + row as u64 * 16 * BIT
+    plain.costs().zip(delta.costs()).map(|(a, b)| a.min(b)).sum::<u64>() + row as u64 * 16 * BIT
 }

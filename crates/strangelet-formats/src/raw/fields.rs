@@ -222,7 +222,8 @@ fn strange_integer(values: &[u64], width: usize) -> u64 {
 
 fn byte_cost(bytes: impl Iterator<Item = u8>) -> u64 {
     let mut counts = Counts::new(1);
-    bytes.map(|b| counts.cost(0, b)).sum()
+    bytes.for_each(|b| counts.add(0, b));
+    counts.cost()
 }
 
 /// Cost of values byte by byte from the top, each byte on its own or after the one above it.
@@ -235,7 +236,8 @@ fn value_cost(values: &[u64], width: usize) -> u64 {
 fn after_cost(values: &[u64], k: usize) -> u64 {
     let mut counts = Counts::new(64);
     let above = |x: u8| usize::from(if x < 48 { x } else { 48 + (x >> 4) });
-    plane(values, k).zip(plane(values, k + 1)).map(|(byte, up)| counts.cost(above(up), byte)).sum()
+    plane(values, k).zip(plane(values, k + 1)).for_each(|(byte, up)| counts.add(above(up), byte));
+    counts.cost()
 }
 
 /// The bit pattern of a cell.

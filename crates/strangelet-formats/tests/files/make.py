@@ -28,3 +28,12 @@ rec = np.zeros(80, dtype=[("t", "<u4"), ("adc", "<u2"), ("pad", "<u2"), ("q", "<
 rec["t"] = np.cumsum(rng.integers(1, 50, 80)); rec["adc"] = rng.integers(60, 200, 80); rec["pad"] = rng.integers(0, 96, 80)
 rec["q"] = rng.exponential(1, 80)
 open("records.bin", "wb").write(rec.tobytes() + b"odd")
+# What a level chooses for arrays: a smooth field, and pulses with noise.
+rng = np.random.default_rng(3)
+k, j, i = np.meshgrid(np.arange(10), np.arange(16), np.arange(24), indexing="ij")
+waves = [rng.normal() * np.sin(i * a + j * b + k * c + d) for a, b, c, d in rng.uniform(-0.4, 0.4, (9, 4))]
+np.save("field.npy", sum(waves).astype(np.float32))
+t = np.arange(128)
+noise = np.cumsum(rng.normal(0, 3, (40, 128)), axis=1) * 0.3 + rng.normal(0, 3, (40, 128))
+shape = np.where(t > 50, np.exp(-(t - 50.) / 25), 0)
+np.save("pulses.npy", (500 + noise + rng.exponential(300, (40, 1)) * shape).astype(np.uint16))

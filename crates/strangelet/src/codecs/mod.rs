@@ -6,6 +6,8 @@ mod classes;
 pub mod columns;
 mod constant;
 pub mod digest;
+pub mod grid;
+mod grid_find;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -33,6 +35,10 @@ pub const CLASSES: u8 = 6;
 pub const DIGEST: u8 = 7;
 /// Number of `text`.
 pub const TEXT: u8 = 8;
+
+/// Number of `grid`.
+pub const GRID: u8 = 9;
+
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
@@ -50,6 +56,7 @@ pub static ALL: &[&dyn Codec] = &[
     &classes::Classes,
     &digest::Digest,
     &text::Text,
+    &grid::Grid,
     &rows::Rows,
     &columns::Columns,
 ];

@@ -1,5 +1,15 @@
-//! Predictors: what is known of the next symbol before it is coded.
+//! Predictors: what is known of the next symbol, or number, before it is coded.
+//!
+//! Where floating-point numbers take part in what a decoder computes, every operation is one of IEEE
+//! binary64 `+ - * /` or `sqrt`, in the order in which it stands; nothing is fused, nothing taken from a
+//! library of functions. Sums over several lanes say how.
 
+pub mod bell;
 pub mod blend;
 pub mod bytes;
+pub mod frame;
+pub mod interval;
+pub mod lattice;
+pub mod least_squares;
 pub mod levels;
+pub mod trace;
