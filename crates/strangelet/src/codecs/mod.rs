@@ -5,6 +5,7 @@ mod bytes;
 mod classes;
 mod constant;
 pub mod digest;
+pub mod kin;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -34,6 +35,9 @@ pub const DIGEST: u8 = 7;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
+/// Number of `kin`.
+pub const KIN: u8 = 12;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -45,6 +49,7 @@ pub static ALL: &[&dyn Codec] = &[
     &classes::Classes,
     &digest::Digest,
     &rows::Rows,
+    &kin::Kin,
 ];
 
 /// The codec with a number.

@@ -1,0 +1,229 @@
+//! Kinematics: momenta, energies, masses and places of an event record, from who came from whom.
+//!
+//! # What it does
+//! A number is coded as a mode and what is left: a prediction from other columns and rows, evaluated in f64, leaves a small
+//! difference between integers (`model/ordinal.rs`); what nothing predicts is coded by sign, exponent and
+//! fraction.
+//!
+//! # When it wins
+//! On particles with mothers: four-momentum is conserved at most vertices, energies follow from momentum and mass, masses
+//! from the particle code, decay vertices lie on the line of flight.
+//!
+//! # Payload
+//! | bytes | what |
+//! |---|---|
+//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z |
+//! | 1 | kind of graph (`model/graph.rs`) |
+//! | 1 | digits of the ordinals, 0 for binary; 128 where cells may be escaped |
+//! | varint, then each | numbers of the streams that are needed: those of the graph, then those of the task (below) |
+//! | to the end | bits of `entropy/binary.rs`: the cells, by `model/mixing.rs` |
+//!
+//! | task | streams behind those of the graph |
+//! |---|---|
+//! | momenta | pid, status, mass, and the momenta before it |
+//! | energy | pid, status, mass, px, py, pz |
+//! | mass | pid, status |
+//! | places | pid, px, py, pz, energy, lengths (positions of each vertex), and for x, y, z also t |
+//!
+//! A pid is an i64, a momentum, mass, energy or place an f64. The rules are those of the code below; arithmetic is that of IEEE f64 in the order
+//! in which it is written, without fused operations.
+//!
+//! # Determinism
+//! f64 with + - * / and square roots only; decimal texts by correct rounding; the rest in integers.
+//!
+//! # References
+//! Momentum conservation and mass shells: any text on relativistic kinematics, e.g. the Review of Particle
+//! Physics, section Kinematics.
+
+mod choice;
+mod jobs;
+mod momentum;
+mod place;
+
+use crate::codec::{Codec, Level, Shape, Stream};
+use crate::column::{Cells, Scalar};
+use crate::entropy::binary::{BitCoder, Decoder, Encoder};
+use crate::error::{Result, corruption};
+use crate::format::varint::{Cursor, put};
+use crate::model::graph::{Graph, Kind};
+use crate::model::ordinal::Ordinal;
+use choice::Numbers;
+pub use jobs::jobs;
+
+/// Physics of an event record.
+pub struct Kin;
+
+/// What a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// A component of the momentum: 0 to 2.
+    Momentum(u8),
+    /// The energy.
+    Energy,
+    /// The mass.
+    Mass,
+    /// A place: 0 for t, 1 to 3 for x, y, z.
+    Place(u8),
+}
+
+impl Task {
+    fn id(self) -> u8 {
+        match self {
+            Task::Momentum(c) => c,
+            Task::Energy => 3,
+            Task::Mass => 4,
+            Task::Place(c) => 5 + c,
+        }
+    }
+
+    fn from_id(id: u8) -> Option<Task> {
+        Some(match id {
+            0..=2 => Task::Momentum(id),
+            3 => Task::Energy,
+            4 => Task::Mass,
+            5..=8 => Task::Place(id - 5),
+            _ => return None,
+        })
+    }
+
+    /// Streams beside those of the graph.
+    fn streams(self) -> usize {
+        match self {
+            Task::Momentum(c) => 3 + c as usize,
+            Task::Energy => 6,
+            Task::Mass => 2,
+            Task::Place(c) => 6 + usize::from(c > 0),
+        }
+    }
+}
+
+/// How a stream can be coded: its task, the kind of graph, the streams that are needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// What it is.
+    pub task: Task,
+    /// Which columns tell who came from whom.
+    pub kind: Kind,
+    /// Streams of the chunk.
+    pub needs: Vec<usize>,
+}
+
+struct Header {
+    job: Job,
+    ordinal: Ordinal,
+    escapes: bool,
+}
+
+impl Header {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.job.task.id());
+        out.push(self.job.kind as u8);
+        out.push(self.ordinal.id() | (self.escapes as u8) << 7);
+        put(out, self.job.needs.len() as u64);
+        self.job.needs.iter().for_each(|&n| put(out, n as u64));
+    }
+
+    fn read(c: &mut Cursor) -> Result<Header> {
+        let unknown = || corruption("kin: settings that do not exist");
+        let task = Task::from_id(c.byte()?).ok_or_else(unknown)?;
+        let kind = Kind::from_id(c.byte()?).ok_or_else(unknown)?;
+        let flags = c.byte()?;
+        let ordinal = Ordinal::from_id(flags & 127).ok_or_else(unknown)?;
+        let mut needs = Vec::new();
+        for _ in 0..c.count()? {
+            needs.push(usize::try_from(c.varint()?).map_err(|_| unknown())?);
+        }
+        if needs.len() != kind.streams() + task.streams() {
+            return Err(unknown());
+        }
+        Ok(Header { job: Job { task, kind, needs }, ordinal, escapes: flags & 128 != 0 })
+    }
+}
+
+/// Codes all cells of a task; the encoder gives them.
+fn code<C: BitCoder>(
+    c: &mut C,
+    header: &Header,
+    given: Option<&[u64]>,
+    needed: &[&Cells],
+    count: usize,
+) -> Result<Vec<u64>> {
+    let (graph_streams, own) = needed.split_at(header.job.kind.streams());
+    let mut numbers = Numbers::new(header.ordinal, header.escapes, count);
+    let wide = |i: usize| match own.get(i) {
+        Some(Cells::W8(v)) => Ok(v.as_slice()),
+        _ => Err(corruption("kin: a needed stream of another width")),
+    };
+    let rows = match header.job.task {
+        Task::Place(_) => wide(0)?.len(),
+        _ => count,
+    };
+    let graph = Graph::new(header.job.kind, graph_streams, rows);
+    let all = (0..own.len()).filter(|&i| !matches!((header.job.task, i), (Task::Place(_), 5)));
+    let mut columns = Vec::new();
+    for i in all {
+        let column = wide(i)?;
+        if !(matches!(header.job.task, Task::Place(_)) && i == 6) && column.len() != rows {
+            return Err(corruption("kin: a needed stream of another length"));
+        }
+        columns.push(column);
+    }
+    match header.job.task {
+        Task::Momentum(k) => momentum::momenta(c, &mut numbers, &graph, &columns, k as usize, given, count),
+        Task::Energy => momentum::energies(c, &mut numbers, &graph, &columns, given, count),
+        Task::Mass => momentum::masses(c, &mut numbers, &graph, &columns, given, count),
+        Task::Place(k) => {
+            let lengths = own.get(5).ok_or_else(|| corruption("kin: a needed stream is missing"))?;
+            place::places(c, &mut numbers, &graph, &columns, lengths, k as usize, given, count)
+        }
+    }
+}
+
+/// The payload of a stream that is coded from others of its chunk, where that can be done.
+pub fn encode(job: &Job, streams: &[Stream], own: usize) -> Option<Vec<u8>> {
+    let stream = streams.get(own)?;
+    let Cells::W8(cells) = stream.cells else { return None };
+    if stream.scalar != Scalar::F64 {
+        return None;
+    }
+    let needed: Option<Vec<&Cells>> = job.needs.iter().map(|&n| Some(streams.get(n)?.cells)).collect();
+    let ordinal = Ordinal::of(cells);
+    let escapes = !cells.iter().all(|&x| ordinal.holds(x));
+    let header = Header { job: job.clone(), ordinal, escapes };
+    let mut out = Vec::new();
+    header.write(&mut out);
+    let mut coder = Encoder::new();
+    code(&mut coder, &header, Some(cells), &needed?, cells.len()).ok()?;
+    out.extend(coder.finish());
+    Some(out)
+}
+
+impl Codec for Kin {
+    fn id(&self) -> u8 {
+        super::KIN
+    }
+    fn name(&self) -> &'static str {
+        "kin"
+    }
+    fn derives(&self) -> bool {
+        true
+    }
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+    fn needs(&self, payload: &[u8]) -> Result<Vec<usize>> {
+        Ok(Header::read(&mut Cursor::new(payload))?.job.needs)
+    }
+    fn encode(&self, _stream: &Stream, _level: Level, _out: &mut Vec<u8>) -> Result<bool> {
+        Ok(false) // only the selection, which sees the whole chunk, knows the other columns
+    }
+    fn decode(&self, payload: &[u8], shape: Shape, needed: &[&Cells]) -> Result<Cells> {
+        let mut c = Cursor::new(payload);
+        let header = Header::read(&mut c)?;
+        if shape.scalar != Scalar::F64 || needed.len() != header.job.needs.len() {
+            return Err(corruption("kin: a stream of another type"));
+        }
+        let mut coder = Decoder::new(c.rest());
+        Ok(Cells::W8(code(&mut coder, &header, None, needed, shape.count)?))
+    }
+}

@@ -1,0 +1,89 @@
+//! Which columns of a table are those of an event record: by the names that the formats `hepmc` and `lhe` give.
+//! Only the writer asks; payloads name their streams by number.
+
+use super::{Job, Task};
+use crate::column::Scalar;
+use crate::model::graph::Kind;
+use crate::table::TableSchema;
+
+/// Streams of the columns of a table.
+struct Streams<'a> {
+    schema: &'a TableSchema,
+    first: Vec<usize>,
+}
+
+impl Streams<'_> {
+    /// Values of a column of a type and depth.
+    fn values(&self, name: &str, scalar: Scalar, depth: u8) -> Option<usize> {
+        let at = self.schema.find(name)?;
+        let column = &self.schema.columns[at];
+        let fits = column.scalar == scalar && column.depth == depth && column.inner.is_empty();
+        fits.then(|| self.first[at] + depth as usize)
+    }
+
+    /// A level of lengths of a column.
+    fn lengths(&self, name: &str, level: usize) -> Option<usize> {
+        let at = self.schema.find(name)?;
+        (level < self.schema.columns[at].depth as usize).then(|| self.first[at] + level)
+    }
+
+    fn graph(&self) -> Option<(Kind, Vec<usize>)> {
+        let particle = |name| self.values(name, Scalar::I64, 1);
+        let vertex = |name| self.values(name, Scalar::I64, 1);
+        let counts = self.lengths("particle.px", 0)?;
+        if let (Some(a), Some(b)) = (particle("particle.mother1"), particle("particle.mother2")) {
+            return Some((Kind::Mothers, vec![counts, a, b]));
+        }
+        let (vertices, id) = (self.lengths("vertex.id", 0)?, vertex("vertex.id")?);
+        if let Some(end) = particle("particle.end") {
+            let (orphans, out) = (vertex("vertex.orphans")?, vertex("vertex.out")?);
+            return Some((Kind::Ends, vec![counts, end, vertices, id, orphans, out]));
+        }
+        let (own, parent) = (particle("particle.id")?, particle("particle.parent")?);
+        let (each, ins) = (self.lengths("vertex.in", 1)?, self.values("vertex.in", Scalar::I64, 2)?);
+        Some((Kind::Parents, vec![counts, own, parent, vertices, id, each, ins]))
+    }
+}
+
+/// For each stream of a chunk of the table how it may be coded.
+pub fn jobs(schema: &TableSchema) -> Vec<Option<Job>> {
+    let mut first = Vec::new();
+    let mut all = 0;
+    for column in &schema.columns {
+        first.push(all);
+        all += column.levels() + 1;
+    }
+    let mut jobs = vec![None; all];
+    let streams = Streams { schema, first };
+    let _ = fill(&streams, &mut jobs);
+    jobs
+}
+
+fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
+    let (kind, graph) = streams.graph()?;
+    let float = |name| streams.values(name, Scalar::F64, 1);
+    let whole = |name| streams.values(name, Scalar::I64, 1);
+    let (pid, status) = (whole("particle.pid")?, whole("particle.status")?);
+    let p = [float("particle.px")?, float("particle.py")?, float("particle.pz")?];
+    let (e, m) = (float("particle.e")?, float("particle.m")?);
+    let mut add = |stream: usize, task, own: &[usize]| {
+        let needs = graph.iter().chain(own).copied().collect();
+        jobs[stream] = Some(Job { task, kind, needs });
+    };
+    add(p[0], Task::Momentum(0), &[pid, status, m]);
+    add(p[1], Task::Momentum(1), &[pid, status, m, p[0]]);
+    add(p[2], Task::Momentum(2), &[pid, status, m, p[0], p[1]]);
+    add(e, Task::Energy, &[pid, status, m, p[0], p[1], p[2]]);
+    add(m, Task::Mass, &[pid, status]);
+    // Places of all vertices, or lists of one or none.
+    let depth = streams.schema.columns.get(streams.schema.find("vertex.t")?)?.depth;
+    let place = |name| streams.values(name, Scalar::F64, depth);
+    let t = place("vertex.t")?;
+    let lengths = if depth == 2 { streams.lengths("vertex.t", 1)? } else { return None };
+    let own = [pid, p[0], p[1], p[2], e, lengths];
+    add(t, Task::Place(0), &own);
+    for (k, name) in ["vertex.x", "vertex.y", "vertex.z"].into_iter().enumerate() {
+        add(place(name)?, Task::Place(k as u8 + 1), &[own.as_slice(), &[t]].concat());
+    }
+    Some(())
+}
