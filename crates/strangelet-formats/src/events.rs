@@ -30,7 +30,7 @@
 //! | varint, then each | kinds: varint length and bytes of the key (0 stands for a number); 1 if single; varint fields, then each: 0 and number of blanks before, or 1 and the width; five bytes of style |
 //!
 //! Styles: `0 plus` integer; `1 digits mark flags lead` exponent (flags: 1 plus, 2 zero is `0`; lead: 0 `1.2`, 1 `0.12`, 2
-//! `0.12` and `-.12`); `2 digits plus` fixed; `3 digits` as C's `%g`; `4` shortest. All are rounded correctly from the f64.
+//! `0.12` and `-.12`); `2 digits plus` fixed; `3 digits full` as C's `%g` (full: `%#g`); `4` shortest. All are rounded correctly from the f64.
 //!
 //! # Odd fields
 //! varint number; then each: kind, field, lines of the kind since the last one of this kind (from the start of the

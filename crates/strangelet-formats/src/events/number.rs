@@ -30,8 +30,8 @@ pub enum Style {
     Exponent { digits: u8, mark: u8, plus: bool, lead: Lead, zero: bool },
     /// Digits behind the point, which stands even before none.
     Fixed { digits: u8, plus: bool },
-    /// C's `%.Ng`: as many digits as needed, at most `digits`.
-    General { digits: u8 },
+    /// C's `%.Ng`: as many digits as needed, at most `digits`; all of them where `full` (`%#.Ng`).
+    General { digits: u8, full: bool },
     /// The shortest text that gives the number back, as Python prints it.
     Shortest,
 }
@@ -144,7 +144,7 @@ impl Style {
                     out.push(b'.');
                 }
             }
-            (Style::General { digits }, Value::Float(x)) => general(x, digits, out),
+            (Style::General { digits, full }, Value::Float(x)) => general(x, digits, full, out),
             (Style::Shortest, Value::Float(x)) => shortest(x, out),
             // A value of another kind than its column: no reader makes one.
             (_, Value::Integer(n)) => {
@@ -181,7 +181,10 @@ impl Style {
             (None, None) => out.push(Style::Integer { plus }),
             (Some(_), None) => {}
         }
-        out.extend([6, 8, 10, 12, 14, 15, 16, 17].map(|digits| Style::General { digits }));
+        for full in [false, true] {
+            let digits = [6, 8, 10, 12, 14, 15, 16, 17];
+            out.extend(digits.map(|digits| Style::General { digits, full }));
+        }
         out.push(Style::Shortest);
     }
 
@@ -193,7 +196,7 @@ impl Style {
                 [1, digits, mark, plus as u8 | (zero as u8) << 1, lead as u8]
             }
             Style::Fixed { digits, plus } => [2, digits, plus as u8, 0, 0],
-            Style::General { digits } => [3, digits, 0, 0, 0],
+            Style::General { digits, full } => [3, digits, full as u8, 0, 0],
             Style::Shortest => [4, 0, 0, 0, 0],
         });
     }
@@ -220,7 +223,7 @@ impl Style {
                 zero: d & 2 != 0,
             },
             2 => Style::Fixed { digits: a, plus: b != 0 },
-            3 => Style::General { digits: a },
+            3 => Style::General { digits: a, full: b != 0 },
             4 => Style::Shortest,
             _ => return Err(unknown()),
         })
@@ -321,11 +324,11 @@ fn exponent(x: f64, digits: u8, mark: u8, plus: bool, lead: Lead, out: &mut Vec<
     two_digits(s.exponent + i32::from(shift && x != 0.0), out);
 }
 
-/// Digits (without zeros at the end) with a point, or with an exponent where that is below -4 or at least `most`.
-fn plain(s: &Scientific, most: i32, point: bool, out: &mut Vec<u8>) {
+/// Digits (without zeros at the end, unless `full`) with a point, or with an exponent where that is below -4 or at least `most`.
+fn plain(s: &Scientific, most: i32, point: bool, full: bool, out: &mut Vec<u8>) {
     sign(s.negative, false, out);
     let all = &s.digits[..s.count];
-    let kept = all.iter().rposition(|&b| b != b'0').map_or(1, |i| i + 1);
+    let kept = if full { s.count } else { all.iter().rposition(|&b| b != b'0').map_or(1, |i| i + 1) };
     let all = &all[..kept];
     if s.exponent < -4 || s.exponent >= most {
         out.push(all[0]);
@@ -347,13 +350,15 @@ fn plain(s: &Scientific, most: i32, point: bool, out: &mut Vec<u8>) {
             out.extend_from_slice(&all[whole..]);
         } else if point {
             out.extend_from_slice(b".0");
+        } else if full {
+            out.push(b'.');
         }
     }
 }
 
-fn general(x: f64, digits: u8, out: &mut Vec<u8>) {
+fn general(x: f64, digits: u8, full: bool, out: &mut Vec<u8>) {
     match scientific(x, Some(digits.saturating_sub(1))) {
-        Some(s) => plain(&s, digits.max(1).into(), false, out),
+        Some(s) => plain(&s, digits.max(1).into(), false, full, out),
         None => {
             let _ = write!(out, "{x}");
         }
@@ -362,7 +367,7 @@ fn general(x: f64, digits: u8, out: &mut Vec<u8>) {
 
 fn shortest(x: f64, out: &mut Vec<u8>) {
     match scientific(x, None) {
-        Some(s) => plain(&s, 16, true, out),
+        Some(s) => plain(&s, 16, true, false, out),
         None => {
             let _ = write!(out, "{x}");
         }
@@ -393,7 +398,10 @@ mod tests {
         assert_eq!(text(c(3, Lead::One, false), -1e-120), "-1.000E-120");
         assert_eq!(text(Style::Fixed { digits: 0, plus: false }, 9.0), "9.");
         assert_eq!(text(Style::Fixed { digits: 2, plus: true }, 9.0), "+9.00");
-        let g = |digits| Style::General { digits };
+        let g = |digits| Style::General { digits, full: false };
+        let all = Style::General { digits: 6, full: true };
+        assert_eq!(text(all, 1.5), "1.50000");
+        assert_eq!(text(all, 123456.0), "123456.");
         assert_eq!(text(g(15), 17.3602116997942), "17.3602116997942");
         assert_eq!(text(g(6), 0.00001234), "1.234e-05");
         assert_eq!(text(g(6), 0.0001234), "0.0001234");
@@ -433,7 +441,7 @@ mod tests {
         #[test]
         fn printed_numbers_come_back(x: f64, digits in 17u8..25) {
             prop_assume!(x.is_finite());
-            let style = Style::General { digits };
+            let style = Style::General { digits, full: digits % 2 == 0 };
             let s = text(style, x);
             let again = style.parse(s.as_bytes(), &mut Vec::new());
             prop_assert!(matches!(again, Some(Value::Float(y)) if y.to_bits() == x.to_bits()));

@@ -132,7 +132,7 @@ impl Samples {
             guesses.clear();
             Style::guesses(text, &mut guesses);
             for g in &guesses {
-                if !styles.contains(g) && styles.len() < 40 {
+                if !styles.contains(g) && styles.len() < 60 {
                     styles.push(*g);
                 }
             }
@@ -142,8 +142,8 @@ impl Samples {
             Style::Integer { .. } => 0,
             Style::Fixed { .. } => 1,
             Style::Exponent { zero, lead, .. } => 2 + *lead as u32 * 2 + u32::from(*zero),
-            Style::General { digits } => 10 + u32::from(*digits),
-            Style::Shortest => 60,
+            Style::General { digits, full } => 10 + u32::from(*digits) + 30 * u32::from(*full),
+            Style::Shortest => 90,
         });
         let mut scratch = Vec::new();
         let mut best = (0, Style::Integer { plus: false });

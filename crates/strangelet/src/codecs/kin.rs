@@ -12,7 +12,7 @@
 //! # Payload
 //! | bytes | what |
 //! |---|---|
-//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z |
+//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z, 9 a number, 10 a number beside another |
 //! | 1 | kind of graph (`model/graph.rs`) |
 //! | 1 | digits of the ordinals, 0 for binary; 128 where cells may be escaped |
 //! | varint, then each | numbers of the streams that are needed: those of the graph, then those of the task (below) |
@@ -23,7 +23,8 @@
 //! | momenta | pid, status, mass, and the momenta before it |
 //! | energy | pid, status, mass, px, py, pz |
 //! | mass | pid, status |
-//! | places | pid, px, py, pz, energy, lengths (positions of each vertex), and for x, y, z also t |
+//! | places | pid, px, py, pz, energy; for x, y, z also t; for HepMC3 the lengths (positions of each vertex) |
+//! | number | none, or the other |
 //!
 //! A pid is an i64, a momentum, mass, energy or place an f64. The rules are those of the code below; arithmetic is that of IEEE f64 in the order
 //! in which it is written, without fused operations.
@@ -39,6 +40,7 @@ mod choice;
 mod jobs;
 mod momentum;
 mod place;
+mod plain;
 
 use crate::codec::{Codec, Level, Shape, Stream};
 use crate::column::{Cells, Scalar};
@@ -64,6 +66,10 @@ pub enum Task {
     Mass,
     /// A place: 0 for t, 1 to 3 for x, y, z.
     Place(u8),
+    /// Any number.
+    Plain,
+    /// A number beside another of the same row.
+    Beside,
 }
 
 impl Task {
@@ -73,6 +79,8 @@ impl Task {
             Task::Energy => 3,
             Task::Mass => 4,
             Task::Place(c) => 5 + c,
+            Task::Plain => 9,
+            Task::Beside => 10,
         }
     }
 
@@ -82,17 +90,21 @@ impl Task {
             3 => Task::Energy,
             4 => Task::Mass,
             5..=8 => Task::Place(id - 5),
+            9 => Task::Plain,
+            10 => Task::Beside,
             _ => return None,
         })
     }
 
     /// Streams beside those of the graph.
-    fn streams(self) -> usize {
+    fn streams(self, kind: Kind) -> usize {
         match self {
             Task::Momentum(c) => 3 + c as usize,
             Task::Energy => 6,
             Task::Mass => 2,
-            Task::Place(c) => 6 + usize::from(c > 0),
+            Task::Place(c) => 5 + usize::from(c > 0) + usize::from(kind == Kind::Parents),
+            Task::Plain => 0,
+            Task::Beside => 1,
         }
     }
 }
@@ -133,7 +145,7 @@ impl Header {
         for _ in 0..c.count()? {
             needs.push(usize::try_from(c.varint()?).map_err(|_| unknown())?);
         }
-        if needs.len() != kind.streams() + task.streams() {
+        if needs.len() != kind.streams() + task.streams(kind) {
             return Err(unknown());
         }
         Ok(Header { job: Job { task, kind, needs }, ordinal, escapes: flags & 128 != 0 })
@@ -159,11 +171,15 @@ fn code<C: BitCoder>(
         _ => count,
     };
     let graph = Graph::new(header.job.kind, graph_streams, rows);
-    let all = (0..own.len()).filter(|&i| !matches!((header.job.task, i), (Task::Place(_), 5)));
+    // Lengths, behind the others.
+    let lengths = match (header.job.task, header.job.kind) {
+        (Task::Place(_), Kind::Parents) => own.last().copied(),
+        _ => None,
+    };
     let mut columns = Vec::new();
-    for i in all {
+    for i in 0..own.len() - usize::from(lengths.is_some()) {
         let column = wide(i)?;
-        if !(matches!(header.job.task, Task::Place(_)) && i == 6) && column.len() != rows {
+        if !(matches!(header.job.task, Task::Place(_)) && i == 5) && column.len() != rows {
             return Err(corruption("kin: a needed stream of another length"));
         }
         columns.push(column);
@@ -172,10 +188,8 @@ fn code<C: BitCoder>(
         Task::Momentum(k) => momentum::momenta(c, &mut numbers, &graph, &columns, k as usize, given, count),
         Task::Energy => momentum::energies(c, &mut numbers, &graph, &columns, given, count),
         Task::Mass => momentum::masses(c, &mut numbers, &graph, &columns, given, count),
-        Task::Place(k) => {
-            let lengths = own.get(5).ok_or_else(|| corruption("kin: a needed stream is missing"))?;
-            place::places(c, &mut numbers, &graph, &columns, lengths, k as usize, given, count)
-        }
+        Task::Plain | Task::Beside => plain::plain(c, &mut numbers, columns.first().copied(), given, count),
+        Task::Place(k) => place::places(c, &mut numbers, &graph, &columns, lengths, k as usize, given, count),
     }
 }
 

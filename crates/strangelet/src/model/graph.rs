@@ -20,6 +20,8 @@ pub enum Kind {
     Ends,
     /// LHE: particles (counts, mother1, mother2).
     Mothers,
+    /// Nothing.
+    None,
 }
 
 impl Kind {
@@ -29,12 +31,13 @@ impl Kind {
             Kind::Parents => 7,
             Kind::Ends => 6,
             Kind::Mothers => 3,
+            Kind::None => 0,
         }
     }
 
     /// The kind with this number on disk.
     pub fn from_id(id: u8) -> Option<Kind> {
-        [Kind::Parents, Kind::Ends, Kind::Mothers].get(id as usize).copied()
+        [Kind::Parents, Kind::Ends, Kind::Mothers, Kind::None].get(id as usize).copied()
     }
 }
 
@@ -102,6 +105,7 @@ impl Graph {
             let n = (at(0, event) as usize).min(rows - first);
             graph.event.extend(std::iter::repeat_n(event as u32, n));
             match kind {
+                Kind::None => {}
                 Kind::Parents => {
                     let mut ids = HashMap::with_capacity(n);
                     for i in first..first + n {

@@ -55,8 +55,44 @@ pub fn jobs(schema: &TableSchema) -> Vec<Option<Job>> {
     }
     let mut jobs = vec![None; all];
     let streams = Streams { schema, first };
-    let _ = fill(&streams, &mut jobs);
+    if streams.graph().is_some() {
+        let _ = fill(&streams, &mut jobs);
+        numbers(&streams, &mut jobs);
+    }
     jobs
+}
+
+/// Couplings, which are functions of a scale.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("event.alpha_qcd", "event.scale"),
+    ("event.alpha_qed", "event.scale"),
+    ("alphaQCD", "event_scale"),
+    ("alphaQED", "event_scale"),
+];
+
+/// Whatever else is a number.
+fn numbers(streams: &Streams, jobs: &mut [Option<Job>]) {
+    for (at, column) in streams.schema.columns.iter().enumerate() {
+        let stream = streams.first[at] + column.levels();
+        if column.scalar != Scalar::F64 || jobs[stream].is_some() {
+            continue;
+        }
+        // The first number of the same lines, or the scale of a coupling.
+        let lines = column.name.split('.').next().unwrap_or("");
+        let first = streams.schema.columns.iter().position(|c| {
+            c.scalar == Scalar::F64 && c.depth == column.depth && c.name.split('.').next() == Some(lines)
+        });
+        let function = FUNCTIONS.iter().find(|f| f.0 == column.name).map(|f| f.1);
+        let function = function.and_then(|name| streams.schema.find(name));
+        let function = function.filter(|&i| streams.schema.columns[i].scalar == Scalar::F64);
+        let other = function.or(first.filter(|&i| i < at && !lines.is_empty()));
+        let other = other.map(|i| streams.first[i] + streams.schema.columns[i].levels());
+        jobs[stream] = Some(Job {
+            task: if other.is_some() { Task::Beside } else { Task::Plain },
+            kind: Kind::None,
+            needs: other.into_iter().collect(),
+        });
+    }
 }
 
 fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
@@ -75,15 +111,25 @@ fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
     add(p[2], Task::Momentum(2), &[pid, status, m, p[0], p[1]]);
     add(e, Task::Energy, &[pid, status, m, p[0], p[1], p[2]]);
     add(m, Task::Mass, &[pid, status]);
+    // Other numbers of particles that depend on what they are.
+    for name in ["particle.lifetime", "particle.spin", "particle.theta", "particle.phi"] {
+        if let Some(stream) = float(name) {
+            add(stream, Task::Mass, &[pid, status]);
+        }
+    }
     // Places of all vertices, or lists of one or none.
     let depth = streams.schema.columns.get(streams.schema.find("vertex.t")?)?.depth;
     let place = |name| streams.values(name, Scalar::F64, depth);
     let t = place("vertex.t")?;
-    let lengths = if depth == 2 { streams.lengths("vertex.t", 1)? } else { return None };
-    let own = [pid, p[0], p[1], p[2], e, lengths];
-    add(t, Task::Place(0), &own);
+    let lengths = match (kind, depth) {
+        (Kind::Parents, 2) => vec![streams.lengths("vertex.t", 1)?],
+        (Kind::Ends, 1) => Vec::new(),
+        _ => return None,
+    };
+    let own = [pid, p[0], p[1], p[2], e];
+    add(t, Task::Place(0), &[own.as_slice(), &lengths].concat());
     for (k, name) in ["vertex.x", "vertex.y", "vertex.z"].into_iter().enumerate() {
-        add(place(name)?, Task::Place(k as u8 + 1), &[own.as_slice(), &[t]].concat());
+        add(place(name)?, Task::Place(k as u8 + 1), &[own.as_slice(), &[t], &lengths].concat());
     }
     Some(())
 }

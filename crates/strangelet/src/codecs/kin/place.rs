@@ -12,14 +12,14 @@ const FROM: usize = 2;
 const BEFORE: usize = 3;
 const FLIGHT: usize = 4;
 
-/// Columns: pid, px, py, pz, energy, and t for x, y, z.
+/// Columns: pid, px, py, pz, energy, and t for x, y, z. Lengths tell which vertices have a place; else all have.
 #[allow(clippy::too_many_arguments)]
 pub fn places<C: BitCoder>(
     c: &mut C,
     numbers: &mut Numbers,
     graph: &Graph,
     columns: &[&[u64]],
-    lengths: &Cells,
+    lengths: Option<&Cells>,
     component: usize,
     given: Option<&[u64]>,
     count: usize,
@@ -28,8 +28,8 @@ pub fn places<C: BitCoder>(
     // The first row that goes into each group, and the place of each vertex.
     let mut place_of_vertex = vec![NONE; graph.vertex.len()];
     let mut vertex_of_place = Vec::new();
-    for vertex in 0..lengths.len().min(graph.vertex.len()) {
-        if lengths.get(vertex) == Some(1) {
+    for vertex in 0..graph.vertex.len() {
+        if lengths.is_none_or(|l| l.get(vertex) == Some(1)) {
             place_of_vertex[vertex] = vertex_of_place.len() as u32;
             vertex_of_place.push(vertex as u32);
         }
