@@ -146,7 +146,9 @@ impl Samples {
             Style::Shortest => 90,
         });
         let mut scratch = Vec::new();
-        let mut best = (0, Style::Integer { plus: false });
+        // Where nothing fits, at least the values are there.
+        let whole = self.texts.iter().all(|(_, t)| t.iter().all(|b| b.is_ascii_digit() || *b == b'-'));
+        let mut best = (0, if whole { Style::Integer { plus: false } } else { Style::Shortest });
         for style in styles {
             let fit = self.texts.iter().filter(|(_, t)| style.parse(t, &mut scratch).is_some()).count();
             if fit > best.0 {
