@@ -12,10 +12,11 @@
 //! # Payload
 //! | bytes | what |
 //! |---|---|
-//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z, 9 a number, 10 a number beside another |
+//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z, 9 a number, 10 a number beside another, 11 to 14 an integer beside none to three others |
 //! | 1 | kind of graph (`model/graph.rs`) |
 //! | 1 | digits of the ordinals, 0 for binary; 128 where cells may be escaped |
 //! | varint, then each | numbers of the streams that are needed: those of the graph, then those of the task (below) |
+//! | varint, then each | integers only: the values, ascending: the first as a zigzag varint, then the steps |
 //! | to the end | bits of `entropy/binary.rs`: the cells, by `model/mixing.rs` |
 //!
 //! | task | streams behind those of the graph |
@@ -24,7 +25,7 @@
 //! | energy | pid, status, mass, px, py, pz |
 //! | mass | pid, status |
 //! | places | pid, px, py, pz, energy; for x, y, z also t; for HepMC3 the lengths (positions of each vertex) |
-//! | number | none, or the other |
+//! | number, integer | the others |
 //!
 //! A pid is an i64, a momentum, mass, energy or place an f64. The rules are those of the code below; arithmetic is that of IEEE f64 in the order
 //! in which it is written, without fused operations.
@@ -41,6 +42,7 @@ mod jobs;
 mod momentum;
 mod place;
 mod plain;
+mod whole;
 
 use crate::codec::{Codec, Level, Shape, Stream};
 use crate::column::{Cells, Scalar};
@@ -70,6 +72,8 @@ pub enum Task {
     Plain,
     /// A number beside another of the same row.
     Beside,
+    /// An integer of few values, beside so many others of the same row, 0 to 3.
+    Whole(u8),
 }
 
 impl Task {
@@ -81,6 +85,7 @@ impl Task {
             Task::Place(c) => 5 + c,
             Task::Plain => 9,
             Task::Beside => 10,
+            Task::Whole(n) => 11 + n,
         }
     }
 
@@ -92,6 +97,7 @@ impl Task {
             5..=8 => Task::Place(id - 5),
             9 => Task::Plain,
             10 => Task::Beside,
+            11..=14 => Task::Whole(id - 11),
             _ => return None,
         })
     }
@@ -105,6 +111,7 @@ impl Task {
             Task::Place(c) => 5 + usize::from(c > 0) + usize::from(kind == Kind::Parents),
             Task::Plain => 0,
             Task::Beside => 1,
+            Task::Whole(n) => n as usize,
         }
     }
 }
@@ -124,6 +131,8 @@ struct Header {
     job: Job,
     ordinal: Ordinal,
     escapes: bool,
+    /// Of an integer.
+    values: Vec<i64>,
 }
 
 impl Header {
@@ -133,6 +142,15 @@ impl Header {
         out.push(self.ordinal.id() | (self.escapes as u8) << 7);
         put(out, self.job.needs.len() as u64);
         self.job.needs.iter().for_each(|&n| put(out, n as u64));
+        if matches!(self.job.task, Task::Whole(_)) {
+            put(out, self.values.len() as u64);
+            for (i, &v) in self.values.iter().enumerate() {
+                match i.checked_sub(1).and_then(|i| self.values.get(i)) {
+                    None => put(out, ((v << 1) ^ (v >> 63)) as u64),
+                    Some(&before) => put(out, v.wrapping_sub(before) as u64),
+                }
+            }
+        }
     }
 
     fn read(c: &mut Cursor) -> Result<Header> {
@@ -148,7 +166,20 @@ impl Header {
         if needs.len() != kind.streams() + task.streams(kind) {
             return Err(unknown());
         }
-        Ok(Header { job: Job { task, kind, needs }, ordinal, escapes: flags & 128 != 0 })
+        let mut values: Vec<i64> = Vec::new();
+        if matches!(task, Task::Whole(_)) {
+            for _ in 0..c.count()? {
+                let n = c.varint()?;
+                values.push(match values.last() {
+                    None => (n >> 1) as i64 ^ -((n & 1) as i64),
+                    Some(&before) => before.wrapping_add(n as i64),
+                });
+            }
+            if values.len() > whole::MOST {
+                return Err(unknown());
+            }
+        }
+        Ok(Header { job: Job { task, kind, needs }, ordinal, escapes: flags & 128 != 0, values })
     }
 }
 
@@ -188,6 +219,7 @@ fn code<C: BitCoder>(
         Task::Momentum(k) => momentum::momenta(c, &mut numbers, &graph, &columns, k as usize, given, count),
         Task::Energy => momentum::energies(c, &mut numbers, &graph, &columns, given, count),
         Task::Mass => momentum::masses(c, &mut numbers, &graph, &columns, given, count),
+        Task::Whole(_) => whole::wholes(c, &header.values, &graph, &columns, given, count),
         Task::Plain | Task::Beside => plain::plain(c, &mut numbers, columns.first().copied(), given, count),
         Task::Place(k) => place::places(c, &mut numbers, &graph, &columns, lengths, k as usize, given, count),
     }
@@ -197,13 +229,15 @@ fn code<C: BitCoder>(
 pub fn encode(job: &Job, streams: &[Stream], own: usize) -> Option<Vec<u8>> {
     let stream = streams.get(own)?;
     let Cells::W8(cells) = stream.cells else { return None };
-    if stream.scalar != Scalar::F64 {
+    let whole = matches!(job.task, Task::Whole(_));
+    if stream.scalar != if whole { Scalar::I64 } else { Scalar::F64 } {
         return None;
     }
     let needed: Option<Vec<&Cells>> = job.needs.iter().map(|&n| Some(streams.get(n)?.cells)).collect();
-    let ordinal = Ordinal::of(cells);
+    let ordinal = if whole { Ordinal::Binary } else { Ordinal::of(cells) };
     let escapes = !cells.iter().all(|&x| ordinal.holds(x));
-    let header = Header { job: job.clone(), ordinal, escapes };
+    let values = if whole { whole::values(cells)? } else { Vec::new() };
+    let header = Header { job: job.clone(), ordinal, escapes, values };
     let mut out = Vec::new();
     header.write(&mut out);
     let mut coder = Encoder::new();
@@ -234,7 +268,9 @@ impl Codec for Kin {
     fn decode(&self, payload: &[u8], shape: Shape, needed: &[&Cells]) -> Result<Cells> {
         let mut c = Cursor::new(payload);
         let header = Header::read(&mut c)?;
-        if shape.scalar != Scalar::F64 || needed.len() != header.job.needs.len() {
+        let whole = matches!(header.job.task, Task::Whole(_));
+        let scalar = if whole { Scalar::I64 } else { Scalar::F64 };
+        if shape.scalar != scalar || needed.len() != header.job.needs.len() {
             return Err(corruption("kin: a stream of another type"));
         }
         let mut coder = Decoder::new(c.rest());

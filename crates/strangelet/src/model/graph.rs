@@ -22,6 +22,8 @@ pub enum Kind {
     Mothers,
     /// Nothing.
     None,
+    /// Rows of events, nothing more (counts).
+    Rows,
 }
 
 impl Kind {
@@ -32,12 +34,13 @@ impl Kind {
             Kind::Ends => 6,
             Kind::Mothers => 3,
             Kind::None => 0,
+            Kind::Rows => 1,
         }
     }
 
     /// The kind with this number on disk.
     pub fn from_id(id: u8) -> Option<Kind> {
-        [Kind::Parents, Kind::Ends, Kind::Mothers, Kind::None].get(id as usize).copied()
+        [Kind::Parents, Kind::Ends, Kind::Mothers, Kind::None, Kind::Rows].get(id as usize).copied()
     }
 }
 
@@ -105,7 +108,7 @@ impl Graph {
             let n = (at(0, event) as usize).min(rows - first);
             graph.event.extend(std::iter::repeat_n(event as u32, n));
             match kind {
-                Kind::None => {}
+                Kind::None | Kind::Rows => {}
                 Kind::Parents => {
                     let mut ids = HashMap::with_capacity(n);
                     for i in first..first + n {

@@ -111,6 +111,27 @@ fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
     add(p[2], Task::Momentum(2), &[pid, status, m, p[0], p[1]]);
     add(e, Task::Energy, &[pid, status, m, p[0], p[1], p[2]]);
     add(m, Task::Mass, &[pid, status]);
+    // Integers; mothers are what the graph is made of, so that they know the rows only.
+    let mut own = vec![status];
+    if kind == Kind::Mothers {
+        jobs[status] = Some(Job { task: Task::Whole(0), kind: Kind::Rows, needs: vec![graph[0]] });
+        jobs[graph[1]] = Some(Job { task: Task::Whole(1), kind: Kind::Rows, needs: vec![graph[0], status] });
+        let needs = vec![graph[0], graph[1], status];
+        jobs[graph[2]] = Some(Job { task: Task::Whole(2), kind: Kind::Rows, needs });
+    } else {
+        jobs[status] = Some(Job { task: Task::Whole(0), kind, needs: graph.clone() });
+    }
+    let mut add = |stream: usize, task, own: &[usize]| {
+        let needs = graph.iter().chain(own).copied().collect();
+        jobs[stream] = Some(Job { task, kind, needs });
+    };
+    for name in ["particle.pid", "particle.color1", "particle.color2", "particle.flows"] {
+        if let Some(stream) = whole(name) {
+            add(stream, Task::Whole(own.len() as u8), &own);
+            own.insert(0, stream);
+            own.truncate(3);
+        }
+    }
     // Other numbers of particles that depend on what they are.
     for name in ["particle.lifetime", "particle.spin", "particle.theta", "particle.phi"] {
         if let Some(stream) = float(name) {
