@@ -12,7 +12,7 @@
 //! # Payload
 //! | bytes | what |
 //! |---|---|
-//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z, 9 a number, 10 a number beside another, 11 to 14 an integer beside none to three others |
+//! | 1 | task: 0 px, 1 py, 2 pz, 3 energy, 4 mass, 5 t, 6 x, 7 y, 8 z, 9 a number, 10 a number beside another, 11 to 14 an integer beside none to three others, 15 first and 16 second colours, 17 flows of HepMC2, 18 parents of HepMC3 |
 //! | 1 | kind of graph (`model/graph.rs`) |
 //! | 1 | digits of the ordinals, 0 for binary; 128 where cells may be escaped |
 //! | varint, then each | numbers of the streams that are needed: those of the graph, then those of the task (below) |
@@ -26,6 +26,9 @@
 //! | mass | pid, status |
 //! | places | pid, px, py, pz, energy; for x, y, z also t; for HepMC3 the lengths (positions of each vertex) |
 //! | number, integer | the others |
+//! | colours | pid, status, particles that have them, for second colours the first ones, lengths of the lists |
+//! | flows | pid, status, lengths of the lists |
+//! | parents | (no graph) lengths: particles, vertices of events; ids of vertices, lengths of in, in |
 //!
 //! A pid is an i64, a momentum, mass, energy or place an f64. The rules are those of the code below; arithmetic is that of IEEE f64 in the order
 //! in which it is written, without fused operations.
@@ -38,8 +41,10 @@
 //! Physics, section Kinematics.
 
 mod choice;
+mod colour;
 mod jobs;
 mod momentum;
+mod parent;
 mod place;
 mod plain;
 mod whole;
@@ -74,6 +79,12 @@ pub enum Task {
     Beside,
     /// An integer of few values, beside so many others of the same row, 0 to 3.
     Whole(u8),
+    /// Colours of some particles: 0 for the first, 1 for the second.
+    Colour(u8),
+    /// Indices and colours behind particles.
+    Flow,
+    /// Parents by particle or vertex.
+    Parent,
 }
 
 impl Task {
@@ -86,6 +97,9 @@ impl Task {
             Task::Plain => 9,
             Task::Beside => 10,
             Task::Whole(n) => 11 + n,
+            Task::Colour(n) => 15 + n,
+            Task::Flow => 17,
+            Task::Parent => 18,
         }
     }
 
@@ -98,8 +112,16 @@ impl Task {
             9 => Task::Plain,
             10 => Task::Beside,
             11..=14 => Task::Whole(id - 11),
+            15 | 16 => Task::Colour(id - 15),
+            17 => Task::Flow,
+            18 => Task::Parent,
             _ => return None,
         })
+    }
+
+    /// Whether cells are integers.
+    fn is_integer(self) -> bool {
+        matches!(self, Task::Whole(_) | Task::Colour(_) | Task::Flow | Task::Parent)
     }
 
     /// Streams beside those of the graph.
@@ -112,6 +134,9 @@ impl Task {
             Task::Plain => 0,
             Task::Beside => 1,
             Task::Whole(n) => n as usize,
+            Task::Colour(n) => 4 + n as usize,
+            Task::Flow => 3,
+            Task::Parent => 5,
         }
     }
 }
@@ -197,20 +222,25 @@ fn code<C: BitCoder>(
         Some(Cells::W8(v)) => Ok(v.as_slice()),
         _ => Err(corruption("kin: a needed stream of another width")),
     };
+    if header.job.task == Task::Parent {
+        return parent::parents(c, own, given, count);
+    }
     let rows = match header.job.task {
-        Task::Place(_) => wide(0)?.len(),
+        Task::Place(_) | Task::Colour(_) | Task::Flow => wide(0)?.len(),
         _ => count,
     };
     let graph = Graph::new(header.job.kind, graph_streams, rows);
     // Lengths, behind the others.
     let lengths = match (header.job.task, header.job.kind) {
-        (Task::Place(_), Kind::Parents) => own.last().copied(),
+        (Task::Place(_), Kind::Parents) | (Task::Colour(_) | Task::Flow, _) => own.last().copied(),
         _ => None,
     };
     let mut columns = Vec::new();
     for i in 0..own.len() - usize::from(lengths.is_some()) {
         let column = wide(i)?;
-        if !(matches!(header.job.task, Task::Place(_)) && i == 5) && column.len() != rows {
+        // Times have rows of their own, and so have lists of colours.
+        let apart = matches!((header.job.task, i), (Task::Place(_), 5) | (Task::Colour(_), 2..));
+        if !apart && column.len() != rows {
             return Err(corruption("kin: a needed stream of another length"));
         }
         columns.push(column);
@@ -219,6 +249,20 @@ fn code<C: BitCoder>(
         Task::Momentum(k) => momentum::momenta(c, &mut numbers, &graph, &columns, k as usize, given, count),
         Task::Energy => momentum::energies(c, &mut numbers, &graph, &columns, given, count),
         Task::Mass => momentum::masses(c, &mut numbers, &graph, &columns, given, count),
+        Task::Colour(k) => {
+            let missing = || corruption("kin: a needed stream is missing");
+            let (ids, lengths) = (graph_streams.get(1).ok_or_else(missing)?, lengths.ok_or_else(missing)?);
+            if columns[2].len() != count || columns.get(3).is_some_and(|f| f.len() != count) {
+                return Err(corruption("kin: other colours than particles"));
+            }
+            colour::attributes(c, &graph, ids, &columns, lengths, k as usize, given, count)
+        }
+        Task::Flow => {
+            let lengths = lengths.ok_or_else(|| corruption("kin: a needed stream is missing"))?;
+            colour::flows(c, &graph, &columns, lengths, given, count)
+        }
+        // Done above.
+        Task::Parent => Err(corruption("kin: parents twice")),
         Task::Whole(_) => whole::wholes(c, &header.values, &graph, &columns, given, count),
         Task::Plain | Task::Beside => plain::plain(c, &mut numbers, columns.first().copied(), given, count),
         Task::Place(k) => place::places(c, &mut numbers, &graph, &columns, lengths, k as usize, given, count),
@@ -230,11 +274,11 @@ pub fn encode(job: &Job, streams: &[Stream], own: usize) -> Option<Vec<u8>> {
     let stream = streams.get(own)?;
     let Cells::W8(cells) = stream.cells else { return None };
     let whole = matches!(job.task, Task::Whole(_));
-    if stream.scalar != if whole { Scalar::I64 } else { Scalar::F64 } {
+    if stream.scalar != if job.task.is_integer() { Scalar::I64 } else { Scalar::F64 } {
         return None;
     }
     let needed: Option<Vec<&Cells>> = job.needs.iter().map(|&n| Some(streams.get(n)?.cells)).collect();
-    let ordinal = if whole { Ordinal::Binary } else { Ordinal::of(cells) };
+    let ordinal = if job.task.is_integer() { Ordinal::Binary } else { Ordinal::of(cells) };
     let escapes = !cells.iter().all(|&x| ordinal.holds(x));
     let values = if whole { whole::values(cells)? } else { Vec::new() };
     let header = Header { job: job.clone(), ordinal, escapes, values };
@@ -268,8 +312,7 @@ impl Codec for Kin {
     fn decode(&self, payload: &[u8], shape: Shape, needed: &[&Cells]) -> Result<Cells> {
         let mut c = Cursor::new(payload);
         let header = Header::read(&mut c)?;
-        let whole = matches!(header.job.task, Task::Whole(_));
-        let scalar = if whole { Scalar::I64 } else { Scalar::F64 };
+        let scalar = if header.job.task.is_integer() { Scalar::I64 } else { Scalar::F64 };
         if shape.scalar != scalar || needed.len() != header.job.needs.len() {
             return Err(corruption("kin: a stream of another type"));
         }

@@ -57,6 +57,8 @@ pub struct Graph {
     pub outs: Vec<u32>,
     /// First row that goes in, where there is one.
     pub first: Vec<u32>,
+    /// The second.
+    pub second: Vec<u32>,
     /// Event of each row.
     pub event: Vec<u32>,
     /// Group of each row of the table of vertices.
@@ -70,6 +72,7 @@ impl Graph {
         self.ins.push(0);
         self.outs.push(0);
         self.first.push(NONE);
+        self.second.push(NONE);
         self.row.push(NONE);
         self.ins.len() as u32 - 1
     }
@@ -83,6 +86,8 @@ impl Graph {
         self.ins[g] += 1;
         if self.first[g] == NONE {
             self.first[g] = row as u32;
+        } else if self.second[g] == NONE {
+            self.second[g] = row as u32;
         }
     }
 

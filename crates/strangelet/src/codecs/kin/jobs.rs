@@ -132,6 +132,27 @@ fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
             own.truncate(3);
         }
     }
+    // Colours.
+    if let (Kind::Ends, Some(stream)) = (kind, streams.values("particle.flow", Scalar::I64, 2)) {
+        if let Some(lengths) = streams.lengths("particle.flow", 1) {
+            add(stream, Task::Flow, &[pid, status, lengths]);
+        }
+    }
+    if kind == Kind::Parents {
+        let named = |name| Some((whole(name)?, streams.lengths(name, 0)?));
+        if let (Some(ids), Some((first, lengths))) = (whole("flow1.id"), named("flow1")) {
+            add(first, Task::Colour(0), &[pid, status, ids, lengths]);
+            if let (Some(ids), Some((second, lengths))) = (whole("flow2.id"), named("flow2")) {
+                add(second, Task::Colour(1), &[pid, status, ids, first, lengths]);
+            }
+        }
+        let needs = vec![graph[0], graph[3], graph[4], graph[5], graph[6]];
+        jobs[graph[2]] = Some(Job { task: Task::Parent, kind: Kind::None, needs });
+    }
+    let mut add = |stream: usize, task, own: &[usize]| {
+        let needs = graph.iter().chain(own).copied().collect();
+        jobs[stream] = Some(Job { task, kind, needs });
+    };
     // Other numbers of particles that depend on what they are.
     for name in ["particle.lifetime", "particle.spin", "particle.theta", "particle.phi"] {
         if let Some(stream) = float(name) {
