@@ -47,8 +47,8 @@ impl Mixing {
     ) -> bool {
         let mut at = [0; K];
         let mut p = [0; K];
-        for k in 0..K {
-            let x = contexts[k].wrapping_add(1).wrapping_mul(0x9E37_79B1)
+        for (k, &context) in contexts.iter().enumerate() {
+            let x = context.wrapping_add(1).wrapping_mul(0x9E37_79B1)
                 ^ node.wrapping_add(1).wrapping_mul(0x85EB_CA6B)
                 ^ (k as u32).wrapping_mul(0xC2B2_AE35);
             let x = (x ^ x >> 15).wrapping_mul(0x2C1B_3C6D);
@@ -59,8 +59,8 @@ impl Mixing {
         let mixed = weights.mix(p);
         let bit = c.code(bit, mixed.p);
         weights.update(&mixed, bit, RATE);
-        for k in 0..K {
-            self.tables[k][at[k]].update(bit, LIMIT);
+        for (table, at) in self.tables.iter_mut().zip(at) {
+            table[at].update(bit, LIMIT);
         }
         bit
     }

@@ -173,9 +173,10 @@ pub fn flows<C: BitCoder>(
 ) -> Result<Vec<u64>> {
     let mut colours = Colours::new(graph, columns, count);
     let mut made: Vec<u64> = limits::reserve(count);
-    for row in 0..lengths.len().min(columns[0].len()) {
+    for (row, (&pid, &status)) in columns[0].iter().zip(columns[1]).enumerate() {
         let mut slot = 0;
-        for i in 0..lengths.get(row).unwrap_or(0) {
+        let length = lengths.get(row).unwrap_or(0);
+        for i in 0..length {
             if made.len() >= count {
                 break;
             }
@@ -186,8 +187,8 @@ pub fn flows<C: BitCoder>(
             if i % 2 == 0 {
                 // Nearly always 1, 2, ...
                 let guess = i as i64 / 2 + 1;
-                let (pid, n) = (columns[0][row] as u32, lengths.get(row).unwrap_or(0) as u32);
-                let contexts = [pid, n, hash(&[pid, n]), 0, i as u32, columns[1][row] as u32];
+                let (pid, n) = (pid as u32, length as u32);
+                let contexts = [pid, n, hash(&[pid, n]), 0, i as u32, status as u32];
                 let step = want.unwrap_or(0).wrapping_sub(guess);
                 let zigzag = ((step << 1) ^ (step >> 63)) as u64;
                 let high = colours.mixing.bit(c, zigzag >> 63 == 1, &[1; 6], 10, 0) as u64;

@@ -133,10 +133,10 @@ fn fill(streams: &Streams, jobs: &mut [Option<Job>]) -> Option<()> {
         }
     }
     // Colours.
-    if let (Kind::Ends, Some(stream)) = (kind, streams.values("particle.flow", Scalar::I64, 2)) {
-        if let Some(lengths) = streams.lengths("particle.flow", 1) {
-            add(stream, Task::Flow, &[pid, status, lengths]);
-        }
+    if let (Kind::Ends, Some(stream)) = (kind, streams.values("particle.flow", Scalar::I64, 2))
+        && let Some(lengths) = streams.lengths("particle.flow", 1)
+    {
+        add(stream, Task::Flow, &[pid, status, lengths]);
     }
     if kind == Kind::Parents {
         let named = |name| Some((whole(name)?, streams.lengths(name, 0)?));

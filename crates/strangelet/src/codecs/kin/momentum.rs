@@ -47,10 +47,10 @@ impl Sums {
                 continue;
             }
             let g = group as usize;
-            for k in 0..4 {
-                self.left[g][k] += sign * p[k];
-                if p[k].abs() > self.most[g][k] {
-                    self.most[g][k] = p[k].abs();
+            for ((left, most), p) in self.left[g].iter_mut().zip(&mut self.most[g]).zip(p) {
+                *left += sign * p;
+                if p.abs() > *most {
+                    *most = p.abs();
                 }
             }
             self.coming[g] = self.coming[g].saturating_sub(1);
@@ -242,8 +242,8 @@ pub fn momenta<C: BitCoder>(
                     shelled = 1;
                 }
             }
-            for k in 0..component {
-                classes = classes * 4 + class(known[k], Some(sign * sums.left[g][k]), parent_at(k));
+            for (k, &x) in known.iter().enumerate().take(component) {
+                classes = classes * 4 + class(x, Some(sign * sums.left[g][k]), parent_at(k));
             }
             let error = |x: Option<f64>| {
                 x.map_or(0, |x| (exponent(sums.most[g][component]) - exponent(x) + 8).clamp(0, 63) as u32)
@@ -421,8 +421,8 @@ pub fn masses<C: BitCoder>(
         }
         let mut hints = Hints::default();
         let (list, known, modes) = seen.entry((pid[row] as i64).unsigned_abs()).or_default();
-        for k in 0..(*known as usize).min(MASSES) {
-            hints.guesses[2 + k] = Some(f64::from_bits(list[k]));
+        for (k, &x) in list.iter().enumerate().take(*known as usize) {
+            hints.guesses[2 + k] = Some(f64::from_bits(x));
         }
         let parent = graph.parent(row).filter(|&p| p < row);
         hints.guesses[MASS_PARENT] = parent.map(|p| f64::from_bits(made[p]));

@@ -28,9 +28,9 @@ pub fn places<C: BitCoder>(
     // The first row that goes into each group, and the place of each vertex.
     let mut place_of_vertex = vec![NONE; graph.vertex.len()];
     let mut vertex_of_place = Vec::new();
-    for vertex in 0..graph.vertex.len() {
+    for (vertex, place) in place_of_vertex.iter_mut().enumerate() {
         if lengths.is_none_or(|l| l.get(vertex) == Some(1)) {
-            place_of_vertex[vertex] = vertex_of_place.len() as u32;
+            *place = vertex_of_place.len() as u32;
             vertex_of_place.push(vertex as u32);
         }
     }
