@@ -74,7 +74,8 @@ impl Survey {
             }
         };
         let tally = &mut self.tallies[number];
-        let close = tally.lines < CLOSE || parts.extra && tally.extra < CLOSE || tally.lines % SPARSE == 0;
+        let close =
+            tally.lines < CLOSE || parts.extra && tally.extra < CLOSE || tally.lines.is_multiple_of(SPARSE);
         tally.lines += 1;
         tally.extra += u64::from(parts.extra);
         if tally.last.0 != self.events {
@@ -155,16 +156,8 @@ impl Samples {
                 best = (fit, style);
             }
         }
-        let count = |f: &dyn Fn(&(usize, Vec<u8>)) -> usize| {
-            let mut counts = [0usize; 256];
-            for t in &self.texts {
-                counts[f(t).min(255)] += 1;
-            }
-            let most = (0..255).rev().max_by_key(|&i| counts[i]).unwrap_or(0);
-            (counts[most], most as u8)
-        };
-        let (fixed, blanks) = count(&|t| t.0);
-        let (wide, width) = count(&|t| t.0 + t.1.len());
+        let (fixed, blanks) = most(self.texts.iter().map(|t| t.0));
+        let (wide, width) = most(self.texts.iter().map(|t| t.0 + t.1.len()));
         let align = if self.texts.is_empty() {
             Align::Blanks(1)
         } else if wide > fixed {
@@ -174,4 +167,12 @@ impl Samples {
         };
         Field { align, style: best.1 }
     }
+}
+
+/// How often the most frequent number comes (below 255), and that number.
+fn most(numbers: impl Iterator<Item = usize>) -> (usize, u8) {
+    let mut counts = [0usize; 256];
+    numbers.for_each(|n| counts[n.min(255)] += 1);
+    let number = (0..255).rev().max_by_key(|&i| counts[i]).unwrap_or(0);
+    (counts[number], number as u8)
 }
