@@ -320,3 +320,129 @@ impl Codec for Kin {
         Ok(Cells::W8(code(&mut coder, &header, None, needed, shape.count)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Role;
+    use crate::column::{ColumnSchema, Meaning};
+    use crate::table::TableSchema;
+
+    /// Pairs of beams that make two particles, the first of which decays to two photons; twenty events.
+    fn record() -> (TableSchema, Vec<Cells>) {
+        let whole = |name: &str, depth| ColumnSchema::jagged(name, Scalar::I64, depth);
+        let float = |name: &str, depth| ColumnSchema::jagged(name, Scalar::F64, depth);
+        let mut columns: Vec<ColumnSchema> =
+            ["id", "parent", "pid", "status"].map(|n| whole(&format!("particle.{n}"), 1)).into();
+        columns.extend(["px", "py", "pz", "e", "m"].map(|n| float(&format!("particle.{n}"), 1)));
+        columns.extend([whole("vertex.id", 1), whole("vertex.in", 2)]);
+        columns.extend(["x", "y", "z", "t"].map(|n| float(&format!("vertex.{n}"), 2)));
+        columns.extend([
+            whole("flow1.id", 1),
+            whole("flow1", 1),
+            ColumnSchema::flat("event.scale", Scalar::F64),
+        ]);
+        let mut cells: Vec<Vec<u64>> = vec![Vec::new(); columns.len()];
+        let mut seed = 3u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        };
+        const EVENTS: usize = 20;
+        for event in 0..EVENTS {
+            let energy = |p: [f64; 3], m: f64| (p[0] * p[0] + p[1] * p[1] + p[2] * p[2] + m * m).sqrt();
+            let a = [random(), random(), random()];
+            let k = [a[0] * 0.4 + random(), random(), random()];
+            let e = energy(a, 0.135);
+            let rest = |i: usize| a[i] - k[i];
+            let rows: [(i64, i64, [f64; 3], f64, f64); 6] = [
+                (0, 11, [0.0, 0.0, e], e, 0.0),
+                (0, -11, [0.0, 0.0, -e], e, 0.0),
+                (-1, 111, a, e, 0.135),
+                (-1, 111, a.map(|x| -x), e, 0.135),
+                (-2, 22, k, energy(k, 0.0), 0.0),
+                (-2, 22, [rest(0), rest(1), rest(2)], e - energy(k, 0.0), 0.0),
+            ];
+            for (i, (parent, pid, p, e, m)) in rows.into_iter().enumerate() {
+                let whole = [i as i64 + 1, parent, pid, 1].map(|x| x as u64);
+                let floats = [p[0], p[1], p[2], e, m].map(f64::to_bits);
+                whole.iter().chain(&floats).enumerate().for_each(|(c, &x)| cells[c].push(x));
+            }
+            cells[9].extend([-1i64 as u64, -2i64 as u64]);
+            cells[10].extend([1, 2, 3]);
+            let t = event as f64;
+            (0..3).for_each(|i| cells[11 + i].push((t / e * a[i]).to_bits()));
+            cells[14].push(t.to_bits());
+            cells[15].extend([3, 4]);
+            cells[16].extend([501, 502 + event as u64]);
+            cells[17].push((91.1 + t).to_bits());
+        }
+        let mut streams = Vec::new();
+        for (i, (column, cells)) in columns.iter().zip(cells).enumerate() {
+            let each = if i < 9 { 6 } else { 2 };
+            if column.depth > 0 {
+                streams.push(Cells::W4(vec![each; EVENTS]));
+            }
+            if column.depth > 1 {
+                let lengths = if i == 10 { [2, 1] } else { [0, 1] };
+                streams.push(Cells::W4(lengths.repeat(EVENTS)));
+            }
+            streams.push(Cells::W8(cells));
+        }
+        (TableSchema::new("events", columns), streams)
+    }
+
+    #[test]
+    fn every_task_comes_back_and_no_damage_panics() {
+        let (schema, cells) = record();
+        let jobs = jobs(&schema);
+        assert_eq!(jobs.len(), cells.len());
+        let scalars: Vec<Scalar> = {
+            let of = |c: &ColumnSchema| {
+                std::iter::repeat_n(Scalar::U32, c.depth.into()).chain([c.scalar]).collect::<Vec<_>>()
+            };
+            schema.columns.iter().flat_map(of).collect()
+        };
+        let role = Role::Values(Meaning::Number);
+        let streams: Vec<Stream> = cells
+            .iter()
+            .zip(&scalars)
+            .map(|(cells, &scalar)| Stream { cells, scalar, role, lists: None, inner: 1 })
+            .collect();
+        let (mut tasks, mut seed) = (Vec::new(), 1u64);
+        for (i, job) in jobs.iter().enumerate() {
+            let Some(job) = job else { continue };
+            tasks.push(job.task);
+            let payload = encode(job, &streams, i).unwrap_or_else(|| panic!("{job:?}"));
+            assert_eq!(Kin.needs(&payload).unwrap(), job.needs);
+            let needed: Vec<&Cells> = job.needs.iter().map(|&n| &cells[n]).collect();
+            let shape = Shape { scalar: scalars[i], count: cells[i].len() };
+            assert!(Kin.decode(&payload, shape, &needed).unwrap() == cells[i], "{job:?}");
+            let mut random = |n: usize| {
+                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (seed >> 33) as usize % n
+            };
+            for _ in 0..300 {
+                let mut broken = payload.clone();
+                for _ in 0..1 + random(3) {
+                    let span = if random(2) == 0 { 24 } else { usize::MAX };
+                    let at = random(broken.len().min(span));
+                    broken[at] = random(256) as u8;
+                }
+                let cut = random(2) * random(payload.len());
+                broken.truncate(payload.len() - cut);
+                let mut wild = needed.clone();
+                if random(3) == 0 {
+                    let (at, other) = (random(wild.len().max(1)), random(cells.len()));
+                    if let Some(w) = wild.get_mut(at) {
+                        *w = &cells[other];
+                    }
+                }
+                let _ = Kin.decode(&broken, shape, &wild);
+            }
+        }
+        // All but flows, and integers beside three.
+        let kinds: std::collections::HashSet<u8> = tasks.iter().map(|t| t.id()).collect();
+        assert!(kinds.is_superset(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 18].into()), "{kinds:?}");
+    }
+}

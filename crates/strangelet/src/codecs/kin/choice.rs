@@ -3,6 +3,14 @@
 //! Mode 0: free, by sign, exponent and fraction (of which the first bits are learned). Mode 1: zero. Modes 2 to 6: a prediction,
 //! and the difference of the ordinals (wrapping): its magnitude as a number, then its sign. Mode 7: the 64 bits of
 //! the cell, where cells may be escaped; else a prediction too.
+//!
+//! Sets of weights: mode 0 (a symbol of 3 bits), sign 1, exponent 2 (a symbol), fraction 3 (52 bits of which 4 are learned; of
+//! decimals as many as 9 x 10^(D-1) - 1 has, 6 of them learned), magnitude 4 + mode, sign of a difference 12, numbers that
+//! are no cells 13. A cell of +0 is always mode 1. Sign and fraction of a free cell have the contexts of the exponent, the first
+//! replaced by hash(exponent), each other c by hash(c, exponent); the sign comes before the fraction.
+//!
+//! hash of numbers: h = 0x811C9DC5; for each p: h = (h xor p) * 0x01000193, then h = h xor h >> 15; modulo 2^32. What the contexts
+//! of each task are made of is written where the task is (`Hints`): that is the format.
 
 use crate::entropy::binary::BitCoder;
 use crate::model::mixing::{Contexts, K, Mixing};

@@ -1,4 +1,7 @@
 //! Colour flow: each line of colour goes on from a parent, from a sibling, or is new.
+//!
+//! A colour is a token of 3 bits: which of the seven sources below (in that order, the first that holds) it equals, or 7 and the step
+//! from the last colour with token 7: zigzag, its bit 63 as a decision, the others as a number.
 
 use super::choice::hash;
 use crate::column::Cells;

@@ -1,4 +1,32 @@
 //! Momenta, energies, masses.
+//!
+//! # Momenta
+//! Rows are coded in their order. For each vertex the sum of what goes in less what comes out is kept (each row is first taken
+//! from the vertex that it goes into, added, then from that it comes out of, subtracted), with the largest magnitude of each
+//! component and the number of members to come. Predictions of a row, by mode:
+//!
+//! | mode | prediction | where |
+//! |---|---|---|
+//! | 2 left | the sum at the vertex | the row is its last member |
+//! | 3 copy | the first parent's | it has one |
+//! | 4, 5 root | both pz for which the last member is on its mass shell ([`roots`]) | pz, all but two members are known |
+//! | 6 along | the parent's x own px / parent's px | py, pz; one goes in, one comes out |
+//! | 7 pair | the sum at the vertex and at its partner | the row is the last member, the vertex has a partner |
+//!
+//! The vertex is that of birth, or of death where there is no birth, or where death lacks only this row and birth more; signs are
+//! turned for death. **Partners**: a complete vertex of both ins and outs whose sum of px is above 1e-7 of its largest px takes
+//! the newest waiting vertex of the event with the opposite sum (to 1e-9 of the larger largest px), or waits itself (256 at
+//! most, the oldest leaves). For px itself a partner is not known yet: the number of the waiting vertex, counted back from
+//! the newest (0: none), is coded before the cell, where any waits and this row is the last; then mode 7 is the only prediction, and
+//! all contexts of the mode are 77.
+//!
+//! # Energies
+//! Mode 2: sqrt(px^2 + py^2 + pz^2 + m |m|), 0 where that is not above 0; 3: the sum at the vertex of birth, of whose members
+//! it is the last; 4: the first parent's.
+//!
+//! # Masses
+//! Modes 2 to 4: the last three different masses of the same |pid|, newest first (0 before there are so many); 5: the first
+//! parent's.
 
 use super::choice::{Hints, Numbers, exponent, hash, scale};
 use crate::entropy::binary::BitCoder;

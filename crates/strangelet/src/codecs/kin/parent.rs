@@ -1,4 +1,8 @@
 //! Parents of HepMC3: as the particle before, the next vertex in its own table, or a particle a little further on.
+//!
+//! A token of 2 bits: 0 the parent before (0 at the start of an event); 1 the id of the next vertex of the event; 2 a particle, by
+//! the step from the last one (that named as parent, or the first in the list of a vertex taken, if larger); 3 anything, by sign and
+//! magnitude (inverted where negative).
 
 use super::choice::hash;
 use crate::column::Cells;

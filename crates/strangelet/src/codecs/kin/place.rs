@@ -1,4 +1,7 @@
 //! Where vertices lie.
+//!
+//! Modes: 2 where the first particle that goes in was made (0 where that has no place or comes later), 3 the place before, 4 (x, y, z
+//! where t is another than there) that place + (t - t there) / energy x momentum.
 
 use super::choice::{Hints, Numbers, exponent, hash, scale};
 use crate::column::Cells;

@@ -1,4 +1,8 @@
 //! Numbers without a record: scales, couplings, weights.
+//!
+//! Modes: 2 to 4 the last three different values, newest first, as far as there are rows; beside another column 5 its value on the
+//! straight line between the points seen (other, own) that are nearest below and above, or through the two on the one side ([`between`]; only
+//! points whose other is finite and not negative are kept), and 6 the other x (own / other of the row before).
 
 use super::choice::{Hints, Numbers, exponent, hash, scale};
 use crate::entropy::binary::BitCoder;
