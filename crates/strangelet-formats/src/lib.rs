@@ -3,6 +3,7 @@
 
 mod content;
 mod csv;
+mod events;
 mod hdf5;
 mod layout;
 mod npy;
@@ -26,6 +27,8 @@ pub static ALL: &[&dyn FileFormat] = &[
     &wrap::Wrap::Gz,
     &wrap::Wrap::Xz,
     &wrap::Wrap::Zst,
+    &events::Events::HepMc,
+    &events::Events::Lhe,
     &csv::Csv,
     &raw::Raw,
 ];

@@ -2,7 +2,7 @@
 
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
-use crate::codecs::{self, columns, digest, grid, same};
+use crate::codecs::{self, columns, digest, grid, kin, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
@@ -14,17 +14,36 @@ use xxhash_rust::xxh3::Xxh3;
 /// Codes all streams of a chunk: for each the number of its codec and its payload.
 /// The result does not depend on the number of threads.
 pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_of(streams, Vec::new(), level)
+}
+
+/// The same, where some streams may be coded from others: a job for each stream, or none at all.
+pub fn encode_chunk_of(
+    streams: &[Stream],
+    mut jobs: Vec<Option<kin::Job>>,
+    level: Level,
+) -> Result<Vec<(u8, Vec<u8>)>> {
     let equal = find_equal(streams);
     let sums = digest::find(streams);
+    jobs.resize(streams.len(), None);
+    open_circles(&mut jobs, &equal, &sums);
     let levels = Levels::new(streams.len());
     let (groups, relations) =
-        if level == Level::Max { neighbours(streams, &equal) } else { (Vec::new(), HashMap::new()) };
+        if level == Level::Max { neighbours(streams, &equal, &jobs) } else { (Vec::new(), HashMap::new()) };
     let coded: Vec<Result<(u8, Vec<u8>)>> = (0..streams.len())
         .into_par_iter()
         .map(|i| match (equal[i], sums[i]) {
             (Some(earlier), _) => Ok((codecs::SAME, same::payload(earlier))),
             (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
             (None, None) => {
+                let derived = jobs[i].as_ref().and_then(|job| kin::encode(job, streams, i));
+                if let Some(payload) = derived {
+                    if level < Level::Max && payload.len() > FEW {
+                        return Ok((codecs::KIN, payload));
+                    }
+                    let other = smallest(&streams[i], level)?;
+                    return Ok(if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other });
+                }
                 let alone = smallest(&streams[i], level)?;
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 // A field of which so little is left has told all by its own neighbours.
@@ -84,6 +103,7 @@ const BLOCK: usize = 24;
 fn neighbours(
     streams: &[Stream],
     equal: &[Option<usize>],
+    jobs: &[Option<kin::Job>],
 ) -> (Vec<Option<Neighbours>>, HashMap<usize, Relation>) {
     let mut groups: HashMap<(usize, Option<usize>, u64), Vec<usize>> = HashMap::new();
     let mut found = Vec::with_capacity(streams.len());
@@ -92,7 +112,8 @@ fn neighbours(
             Role::Values(m) => m == Meaning::Number,
             Role::Lengths => s.lists.is_none(),
         };
-        if !numbers || equal[i].is_some() || s.cells.is_empty() {
+        // What a job may need must not be derived from what it makes: no circles.
+        if !numbers || equal[i].is_some() || s.cells.is_empty() || jobs[i].is_some() {
             found.push(None);
             continue;
         }
@@ -144,6 +165,29 @@ fn neighbours(
         }
     }
     (found, relations)
+}
+
+/// Drops jobs of streams that would be derived from themselves.
+fn open_circles(jobs: &mut [Option<kin::Job>], equal: &[Option<usize>], sums: &[Option<usize>]) {
+    for i in 0..jobs.len() {
+        let Some(job) = &jobs[i] else { continue };
+        let mut open = job.needs.clone();
+        let mut seen = vec![false; jobs.len()];
+        while let Some(j) = open.pop() {
+            if j >= seen.len() || std::mem::replace(&mut seen[j], true) {
+                continue;
+            }
+            match (equal[j], sums[j], &jobs[j]) {
+                (Some(k), _, _) => open.push(k),
+                (None, Some(k), _) => open.extend([k, k - 1]),
+                (None, None, Some(job)) => open.extend(&job.needs),
+                _ => {}
+            }
+        }
+        if seen[i] {
+            jobs[i] = None;
+        }
+    }
 }
 
 /// Streams of fewer bytes hold no repeats that contexts would not find as well.

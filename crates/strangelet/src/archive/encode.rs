@@ -1,6 +1,7 @@
 //! Tables to container: the sink that a kind of file writes into.
 
 use crate::codec::{Level, Role, Stream};
+use crate::codecs::kin;
 use crate::column::{Cells, Column, Scalar};
 use crate::dissect::{Sink, TableId};
 use crate::error::{Result, corruption};
@@ -82,7 +83,7 @@ impl<W: Write> Sink for Encoder<W> {
                 Stream { cells: &o.cells, scalar: o.scalar, role: o.role, lists, inner: o.inner }
             })
             .collect();
-        let payloads = select::encode_chunk(&streams, self.level)?;
+        let payloads = select::encode_chunk_of(&streams, kin::jobs(schema), self.level)?;
         self.writer.chunk(table, events, payloads)
     }
 }

@@ -8,6 +8,7 @@ mod constant;
 pub mod digest;
 pub mod grid;
 mod grid_find;
+pub mod kin;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -44,6 +45,8 @@ pub const ROWS: u8 = 10;
 
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
+/// Number of `kin`.
+pub const KIN: u8 = 12;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
@@ -59,6 +62,7 @@ pub static ALL: &[&dyn Codec] = &[
     &grid::Grid,
     &rows::Rows,
     &columns::Columns,
+    &kin::Kin,
 ];
 
 /// The codec with a number.
