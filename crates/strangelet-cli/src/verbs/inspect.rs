@@ -231,7 +231,8 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
         return out + "\n";
     }
     let several = c.tables.iter().filter(|t| all || !t.residue).count() > 1;
-    let mut t = Aligned::new(&["column", "type", ">cells", "codec", ">bytes", ">share", ">ratio"]);
+    let mut t =
+        Aligned::new(&["column", "type", ">cells", "codec", ">bits/cell", ">bytes", ">share", ">ratio"]);
     for column in named.iter().take(if all { usize::MAX } else { SHOWN }) {
         let table = if several { format!("{}: ", c.tables[column.table].name) } else { String::new() };
         t.row(vec![
@@ -239,6 +240,7 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
             column.kind.clone(),
             grouped(column.cells),
             codec_names(&column.codecs),
+            format!("{:.2}", bits_per_cell(column)),
             grouped(column.packed),
             share(column.packed),
             format!("{:.2}", ratio(column.plain, column.packed)),
@@ -251,6 +253,11 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
         out += &format!("  and {more} more in {} bytes (--all shows them)\n", grouped(rest));
     }
     out + "\n"
+}
+
+/// Bits that a cell takes, lengths of lists and all.
+fn bits_per_cell(column: &ColumnCost) -> f64 {
+    if column.cells == 0 { 0.0 } else { column.packed as f64 * 8.0 / column.cells as f64 }
 }
 
 fn json(path: &Path, c: &Costs) -> String {
@@ -272,7 +279,7 @@ fn json(path: &Path, c: &Costs) -> String {
             json!({
                 "table": c.tables[x.table].name, "name": x.name, "residue": c.tables[x.table].residue,
                 "type": x.kind, "cells": x.cells, "bytes_plain": x.plain, "bytes": x.packed,
-                "ratio": ratio(x.plain, x.packed), "codecs": x.codecs,
+                "ratio": ratio(x.plain, x.packed), "bits_per_cell": bits_per_cell(x), "codecs": x.codecs,
             })
         })
         .collect();
