@@ -37,14 +37,14 @@ pub fn encode_chunk_of(
             (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
             (None, None) => {
                 let derived = jobs[i].as_ref().and_then(|job| kin::encode(job, streams, i));
-                if let Some(payload) = derived {
-                    if level < Level::Max && payload.len() > FEW {
-                        return Ok((codecs::KIN, payload));
+                let alone = match derived {
+                    Some(payload) if level < Level::Max && payload.len() > FEW => (codecs::KIN, payload),
+                    Some(payload) => {
+                        let other = smallest(&streams[i], level)?;
+                        if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    let other = smallest(&streams[i], level)?;
-                    return Ok(if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other });
-                }
-                let alone = smallest(&streams[i], level)?;
+                    None => smallest(&streams[i], level)?,
+                };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 // A field of which so little is left has told all by its own neighbours.
                 let field = alone.0 == codecs::GRID && alone.1.len() < bytes_of(streams[i].cells) / 6;
@@ -113,7 +113,8 @@ fn neighbours(
             Role::Lengths => s.lists.is_none(),
         };
         // What a job may need must not be derived from what it makes: no circles.
-        if !numbers || equal[i].is_some() || s.cells.is_empty() || jobs[i].is_some() {
+        let derived = jobs[i].as_ref().is_some_and(|job| !job.needs.is_empty());
+        if !numbers || equal[i].is_some() || s.cells.is_empty() || derived {
             found.push(None);
             continue;
         }

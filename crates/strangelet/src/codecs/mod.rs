@@ -43,10 +43,11 @@ pub const GRID: u8 = 9;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
-/// Number of `columns`.
-pub const COLUMNS: u8 = 13;
 /// Number of `kin`.
 pub const KIN: u8 = 12;
+
+/// Number of `columns`.
+pub const COLUMNS: u8 = 13;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
