@@ -5,6 +5,7 @@ mod bzip3;
 mod lz4;
 mod xz;
 mod zlib;
+mod zpaq;
 mod zstandard;
 
 use std::io::{self, Read, Write};
@@ -44,6 +45,7 @@ pub static ALL: &[&dyn Rival] = &[
     &bzip2::Bzip2,
     &bzip3::Bzip3,
     &xz::Xz,
+    &zpaq::Zpaq,
 ];
 
 /// The rival with a name.

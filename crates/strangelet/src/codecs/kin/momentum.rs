@@ -289,7 +289,7 @@ pub fn momenta<C: BitCoder>(
         }
         let p = pid[row] as u32;
         let s = status[row] as u32;
-        let parent_status = parent.map_or(0, |p| status[p] as u32 + 1);
+        let parent_status = parent.map_or(0, |p| (status[p] as u32).wrapping_add(1));
         let place = hash(&[ins, outs, coming, shelled, u32::from(partner != NONE)]);
         hints.mode = [
             hash(&[place, classes]),
@@ -456,7 +456,7 @@ pub fn masses<C: BitCoder>(
         hints.guesses[MASS_PARENT] = parent.map(|p| f64::from_bits(made[p]));
         let (id, s) = ((pid[row] as i64).unsigned_abs() as u32, status[row] as u32);
         let same = parent.map_or(0, |p| 1 + u32::from(pid[p] == pid[row]));
-        let parent_status = parent.map_or(0, |p| status[p] as u32 + 1);
+        let parent_status = parent.map_or(0, |p| (status[p] as u32).wrapping_add(1));
         hints.mode = [
             hash(&[id, *modes]),
             hash(&[id, s]),

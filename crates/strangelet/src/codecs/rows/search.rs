@@ -310,7 +310,7 @@ fn choose<W: Word>(
         },
     ];
     if plan.lag > 0 {
-        let numbers = at(&|i| (key_before(i) >> scale) as u32 * 251 + class_before(i, 1));
+        let numbers = at(&|i| ((key_before(i) >> scale) as u32).wrapping_mul(251) + class_before(i, 1));
         tried.push(Tried { context: plain(Before::Key, Known::None, 0), numbers });
     }
     if !said.losses.is_empty() {
