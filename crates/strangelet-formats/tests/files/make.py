@@ -37,3 +37,44 @@ t = np.arange(128)
 noise = np.cumsum(rng.normal(0, 3, (40, 128)), axis=1) * 0.3 + rng.normal(0, 3, (40, 128))
 shape = np.where(t > 50, np.exp(-(t - 50.) / 25), 0)
 np.save("pulses.npy", (500 + noise + rng.exponential(300, (40, 1)) * shape).astype(np.uint16))
+# What the level max sees: columns that follow from others, rows of a table, text, events; and a basket of LZMA tokens.
+rng = np.random.default_rng(4)
+n = 300
+p = rng.normal(0, 20, (n, 3)).astype(np.float32)
+m = rng.choice([0.13957, 0.49368, 0.93827], n, p=[0.7, 0.2, 0.1]).astype(np.float32)
+e = np.sqrt((p.astype(np.float64) ** 2).sum(1) + m.astype(np.float64) ** 2).astype(np.float32)
+kind = np.searchsorted([0.3, 0.7], m).astype(np.uint32)
+rows = np.rec.fromarrays([p[:, 0], p[:, 1], p[:, 2], e, m, kind])
+open("related.bin", "wb").write(rows.tobytes())
+a = rng.integers(0, 1000, n) * np.float32(0.01)
+np.save("table.npy", np.stack([a, rng.normal(0, 1, n), a * 2, np.arange(n)], 1).astype(np.float32))
+words = ["run", "lumi", "trigger", "hlt_mu24", "hlt_ele32", "prescale", "calibration", "pedestal"]
+lines = [f"{i:06d} {rng.choice(words)}={rng.choice(words)} value {rng.integers(0, 50)}" for i in range(200)]
+open("log.txt", "w").write("\n".join(lines) + "\n")
+hepmc = ["HepMC::Version 3.02.06", "HepMC::Asciiv3-START_EVENT_LISTING", "W Weight"]
+for event in range(6):
+    pairs = rng.normal(0, 15, (4, 3))
+    hepmc += [f"E {event} 1 10", "U GEV MM", "W 1.0000000000000000000000e+00", f"A 0 event_scale {rng.exponential(90):.12g}"]
+    out = [(v, mass, pid) for v, mass, pid in zip(pairs, [0.13957061, 0.13957061, 0.0, 0.0], [211, -211, 22, 22])]
+    out += [(-v, mass, -pid if abs(pid) > 100 else pid) for v, mass, pid in out]
+    total = sum(np.sqrt(v @ v + mass * mass) for v, mass, _ in out)
+    for k, sign in ((1, 1), (2, -1)):
+        half = total / 2
+        hepmc.append(f"P {k} 0 {11 * sign} {0.0:.16e} {0.0:.16e} {sign * half:.16e} {half:.16e} {0.0:.16e} 4")
+    hepmc.append("V -1 0 [1,2]")
+    for k, (v, mass, pid) in enumerate(out):
+        px, py, pz = (float(f"{x:.16e}") for x in v)
+        hepmc.append(f"P {k + 3} -1 {pid} {px:.16e} {py:.16e} {pz:.16e} {np.sqrt(px * px + py * py + pz * pz + mass * mass):.16e} {mass:.16e} 1")
+open("events.hepmc", "w").write("\n".join(hepmc + ["HepMC::Asciiv3-END_EVENT_LISTING", ""]))
+lhe = ['<LesHouchesEvents version="1.0">', "<init>", " 2212 2212 6.5e3 6.5e3 0 0 10042 10042 3 1", " 1.0e1 2.0e-2 1.0 1", "</init>"]
+for event in range(20):
+    c, phi, q = rng.uniform(-1, 1), rng.uniform(-np.pi, np.pi), rng.exponential(30) + 45
+    s = np.sqrt(1 - c * c)
+    v = q * np.array([s * np.cos(phi), s * np.sin(phi), c])
+    lhe += ["<event>", f"4 1 {1.0:.7E} {2 * q:.8E} 7.54677100E-03 1.18E-01"]
+    for pid, status, mother, colour, w in ((2, -1, 0, (501, 0), (0, 0, q)), (-2, -1, 0, (0, 501), (0, 0, -q)), (11, 1, 1, (0, 0), v), (-11, 1, 1, (0, 0), -v)):
+        lhe.append(f"{pid:8d} {status:2d} {mother:4d} {2 * mother:4d} {colour[0]:4d} {colour[1]:4d} " + " ".join(f"{x:+.10E}" for x in (*w, q, 0.0)) + " 0.0000E+00 9.0000E+00")
+    lhe.append("</event>")
+open("events.lhe", "w").write("\n".join(lhe + ["</LesHouchesEvents>", ""]))
+with uproot.recreate("tokens.root", compression=uproot.LZMA(9)) as f:
+    f["T"] = {"n": (np.arange(12000) // 40 % 17).astype(np.int32)}
