@@ -50,15 +50,18 @@ fn columns(container: &[u8]) {
 #[test]
 fn every_truncation_and_every_bit_flip_is_noticed_or_harmless() {
     for (i, (name, bytes)) in files().into_iter().enumerate() {
-        // Both levels take turns: they share everything but the choice of codecs.
-        let level = if i % 2 == 0 { Level::Fast } else { Level::Balanced };
+        // The levels take turns: they share everything but the choice of codecs.
+        let level = Level::ALL[i % 3].0;
         let (container, _) = compress(&bytes, level);
         assert_eq!(restore(&container).unwrap(), bytes, "{name}");
         (0..container.len()).into_par_iter().for_each(|n| {
             assert!(restore(&container[..n]).is_err(), "{name} cut to {n} bytes is taken for whole");
         });
+        // Every bit of a small container, every fifth of a larger one.
+        let step = if container.len() <= 8 << 10 { 1 } else { 5 };
         let noticed: usize = (0..container.len() * 8)
             .into_par_iter()
+            .step_by(step)
             .map(|bit| {
                 let mut broken = container.clone();
                 broken[bit / 8] ^= 1 << (bit % 8);
@@ -74,7 +77,7 @@ fn every_truncation_and_every_bit_flip_is_noticed_or_harmless() {
                 }
             })
             .sum();
-        assert!(noticed > container.len() * 7, "{name}: only {noticed} flips noticed");
+        assert!(noticed * step > container.len() * 7, "{name}: only {noticed} flips noticed");
     }
 }
 
