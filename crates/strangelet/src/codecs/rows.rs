@@ -16,7 +16,7 @@
 //! | varint, 1 | of each: its number in the chunk, the type of its cells |
 //! | 1 | bits 0-4: modelled bits of a suffix; bits 5-6: number of lookups, at most 2; bit 7: a relation is given |
 //! | 1 | number of contexts, at most 7 |
-//! | 2 to 4 | of each context: see [`contexts::Context`] |
+//! | 2 to 4 | of each context: see `rows/contexts.rs` |
 //! | 2 | of each lookup: two numbers of needed streams, 255 for none; the second 254 for the cell before |
 //! | 2 and more | the plan (see `codecs/plan.rs`), and with a lag a byte: low bits of the key before that are no part of a context |
 //! | .. | the relation, where given: number of terms (1 byte, 1 to 15), then of each term: its kind (`relate::Kind`; bit 7: a factor is given; bit 6: it is -1), the numbers of its needed streams (1 byte each), the factor (8 bytes, IEEE, little-endian), else 1 |
