@@ -50,8 +50,9 @@ fn columns(container: &[u8]) {
 #[test]
 fn every_truncation_and_every_bit_flip_is_noticed_or_harmless() {
     for (i, (name, bytes)) in files().into_iter().enumerate() {
-        // The levels take turns: they share everything but the choice of codecs.
-        let level = Level::ALL[i % 3].0;
+        // Two levels take turns: they share everything but the choice of codecs (those of max are too slow for this, and
+        // have hostile payloads in tests of their own).
+        let level = if i % 2 == 0 { Level::Fast } else { Level::Balanced };
         let (container, _) = compress(&bytes, level);
         assert_eq!(restore(&container).unwrap(), bytes, "{name}");
         (0..container.len()).into_par_iter().for_each(|n| {
