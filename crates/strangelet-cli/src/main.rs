@@ -13,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{bench as bench_verb, compress, decompress, export as export_verb, inspect, verify};
+use verbs::{ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -48,6 +48,7 @@ enum Verb {
     Verify(verify::Args),
     Inspect(inspect::Args),
     Export(export_verb::Args),
+    Ablate(ablate::Args),
     Bench(bench_verb::Args),
     #[command(hide = true)]
     BenchOne(bench_verb::OneArgs),
@@ -61,6 +62,7 @@ fn run(verb: Verb) -> Result<usize> {
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Export(args) => export_verb::run(&args),
+        Verb::Ablate(args) => ablate::run(&args),
         Verb::Bench(args) => bench_verb::run(&args),
         Verb::BenchOne(args) => bench_verb::run_one(&args),
     }

@@ -1,6 +1,6 @@
 //! Which codec for which stream at which level.
 
-use crate::codec::{Level, Role, Stream};
+use crate::codec::{Effort, Level, Part, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
 use crate::codecs::{self, columns, digest, grid, kin, same};
 use crate::column::{Cells, Meaning, Scalar};
@@ -13,23 +13,32 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// Codes all streams of a chunk: for each the number of its codec and its payload.
 /// The result does not depend on the number of threads.
-pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>)>> {
-    encode_chunk_of(streams, Vec::new(), level)
+pub fn encode_chunk(streams: &[Stream], effort: impl Into<Effort>) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_of(streams, Vec::new(), effort)
 }
 
 /// The same, where some streams may be coded from others: a job for each stream, or none at all.
 pub fn encode_chunk_of(
     streams: &[Stream],
     mut jobs: Vec<Option<kin::Job>>,
-    level: Level,
+    effort: impl Into<Effort>,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
-    let equal = find_equal(streams);
-    let sums = digest::find(streams);
+    let effort = effort.into();
+    let level = effort.level;
+    let none = || vec![None; streams.len()];
+    let equal = if effort.has(Part::Same) { find_equal(streams) } else { none() };
+    let sums = if effort.has(Part::Same) { digest::find(streams) } else { none() };
+    if !effort.has(Part::Kinematics) {
+        jobs.clear();
+    }
     jobs.resize(streams.len(), None);
     open_circles(&mut jobs, &equal, &sums);
     let levels = Levels::new(streams.len());
-    let (groups, relations) =
-        if level == Level::Max { neighbours(streams, &equal, &jobs) } else { (Vec::new(), HashMap::new()) };
+    let (groups, relations) = if level == Level::Max && effort.has(Part::Rows) {
+        neighbours(streams, &equal, &jobs, effort.has(Part::Relations))
+    } else {
+        (Vec::new(), HashMap::new())
+    };
     let coded: Vec<Result<(u8, Vec<u8>)>> = (0..streams.len())
         .into_par_iter()
         .map(|i| match (equal[i], sums[i]) {
@@ -40,10 +49,10 @@ pub fn encode_chunk_of(
                 let alone = match derived {
                     Some(payload) if level < Level::Max && payload.len() > FEW => (codecs::KIN, payload),
                     Some(payload) => {
-                        let other = smallest(&streams[i], level)?;
+                        let other = smallest(&streams[i], effort)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => smallest(&streams[i], level)?,
+                    None => smallest(&streams[i], effort)?,
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 // A field of which so little is left has told all by its own neighbours.
@@ -61,7 +70,8 @@ pub fn encode_chunk_of(
                         best = (codecs::ROWS, r);
                     }
                 }
-                if let Some(columns) = as_columns(&streams[i], level)?
+                if effort.has(Part::Columns)
+                    && let Some(columns) = as_columns(&streams[i], effort)?
                     && columns.len() < best.1.len()
                 {
                     best = (codecs::COLUMNS, columns);
@@ -74,7 +84,7 @@ pub fn encode_chunk_of(
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.
-fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
+fn as_columns(stream: &Stream, effort: Effort) -> Result<Option<Vec<u8>>> {
     let (side, count) = (usize::try_from(stream.inner).unwrap_or(0), stream.cells.len());
     if !(2..=columns::MOST).contains(&side) || !count.is_multiple_of(side) || count / side < 32 {
         return Ok(None);
@@ -82,7 +92,7 @@ fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let cells = columns::split(stream.cells, side);
     let streams: Vec<Stream> =
         cells.iter().map(|cells| Stream { cells, lists: None, inner: 1, ..*stream }).collect();
-    Ok(Some(columns::payload(&encode_chunk(&streams, level)?)))
+    Ok(Some(columns::payload(&encode_chunk(&streams, effort)?)))
 }
 
 /// What a stream may be coded after: numbers of streams before it.
@@ -104,6 +114,7 @@ fn neighbours(
     streams: &[Stream],
     equal: &[Option<usize>],
     jobs: &[Option<kin::Job>],
+    rules: bool,
 ) -> (Vec<Option<Neighbours>>, HashMap<usize, Relation>) {
     let mut groups: HashMap<(usize, Option<usize>, u64), Vec<usize>> = HashMap::new();
     let mut found = Vec::with_capacity(streams.len());
@@ -138,6 +149,9 @@ fn neighbours(
     let related: Vec<Vec<Relation>> = blocks
         .par_iter()
         .map(|block| {
+            if !rules {
+                return Vec::new();
+            }
             let given = |&i: &usize| {
                 let s = &streams[i];
                 (s.role != Role::Lengths).then_some(Given { stream: i, cells: s.cells, scalar: s.scalar })
@@ -202,14 +216,14 @@ const PIECE: usize = 1 << 16;
 type Candidate = (u8, usize);
 
 /// Codecs that may win for a stream; the first always fits.
-fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
+fn candidates(stream: &Stream, effort: Effort) -> Vec<Candidate> {
     use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, TEXT, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
-        return &[(CONSTANT, 0)];
+        return vec![(CONSTANT, 0)];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
     let bytes = stream.scalar == Scalar::U8 && stream.cells.len() >= FEW;
-    match (strings, level) {
+    let all: &[Candidate] = match (strings, effort.level) {
         (true, Level::Fast) => &[(ZSTANDARD, 0)],
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
         (true, Level::Max) => &[(ZSTANDARD, 0), (TEXT, 1000)],
@@ -217,7 +231,16 @@ fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
         (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
         (false, Level::Max) if bytes => &[(ADAPTIVE, 0), (ZSTANDARD, 1000), (TEXT, 50)],
         (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
+    };
+    let mut kept = all.to_vec();
+    if !effort.has(Part::Text) {
+        kept.retain(|c| c.0 != TEXT);
     }
+    if !effort.has(Part::Contexts) && kept[0].0 == ADAPTIVE {
+        kept[0].0 = CLASSES;
+        kept.dedup_by_key(|c| c.0);
+    }
+    kept
 }
 
 fn bytes_of(cells: &Cells) -> usize {
@@ -261,9 +284,10 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
     Ok(best)
 }
 
-fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
+fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
     let (count, width) = (stream.cells.len(), stream.cells.width());
-    let tried = candidates(stream, level);
+    let level = effort.level;
+    let tried = &candidates(stream, effort)[..];
     let best = if tried.len() == 1 || bytes_of(stream.cells) <= PIECE {
         try_all(tried, stream, level)?
     } else {
@@ -279,7 +303,9 @@ fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
         }
     };
     let best = match best {
-        Some(best) if level == Level::Max => Some(as_grid(stream, level, &best)?.unwrap_or(best)),
+        Some(best) if level == Level::Max && effort.has(Part::Grid) => {
+            Some(as_grid(stream, level, &best)?.unwrap_or(best))
+        }
         best => best,
     };
     match best.filter(|(_, out)| out.len() < count * width) {

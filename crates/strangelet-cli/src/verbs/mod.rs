@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod ablate;
 pub mod bench;
 pub mod compress;
 pub mod decompress;

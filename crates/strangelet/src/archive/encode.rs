@@ -1,6 +1,6 @@
 //! Tables to container: the sink that a kind of file writes into.
 
-use crate::codec::{Level, Role, Stream};
+use crate::codec::{Effort, Level, Role, Stream};
 use crate::codecs::kin;
 use crate::column::{Cells, Column, Scalar};
 use crate::dissect::{Sink, TableId};
@@ -14,19 +14,20 @@ use std::io::Write;
 /// Codes chunks as they come and writes them to a container.
 pub struct Encoder<W: Write> {
     writer: Writer<W>,
-    level: Level,
+    effort: Effort,
 }
 
 impl<W: Write> Encoder<W> {
     /// Begins a container.
-    pub fn new(out: W, level: Level) -> Result<Self> {
+    pub fn new(out: W, effort: impl Into<Effort>) -> Result<Self> {
+        let effort = effort.into();
         let mut writer = Writer::new(out)?;
-        writer.pack_index(match level {
+        writer.pack_index(match effort.level {
             Level::Fast => 5,
             Level::Balanced => 9,
             Level::Max => 19,
         });
-        Ok(Encoder { writer, level })
+        Ok(Encoder { writer, effort })
     }
 
     /// The container, to be finished.
@@ -83,7 +84,7 @@ impl<W: Write> Sink for Encoder<W> {
                 Stream { cells: &o.cells, scalar: o.scalar, role: o.role, lists, inner: o.inner }
             })
             .collect();
-        let payloads = select::encode_chunk_of(&streams, kin::jobs(schema), self.level)?;
+        let payloads = select::encode_chunk_of(&streams, kin::jobs(schema), self.effort)?;
         self.writer.chunk(table, events, payloads)
     }
 }

@@ -6,7 +6,7 @@ mod encode;
 pub use decode::Archive;
 pub use encode::Encoder;
 
-use crate::codec::Level;
+use crate::codec::{Effort, Level};
 use crate::dissect::{Context, FileFormat, Proofs, Tables};
 use crate::error::{Error, Result, corruption, unsupported};
 use crate::format::Original;
@@ -53,20 +53,21 @@ const HELD: u64 = 16 << 20;
 pub fn compress(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
-    level: Level,
+    effort: impl Into<Effort>,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
 ) -> Result<(Spool, Report)> {
-    compress_watched(source, formats, level, new_spool, &mut |_| {})
+    compress_watched(source, formats, effort, new_spool, &mut |_| {})
 }
 
 /// The same as [`compress`], telling `watch` which phase begins.
 pub fn compress_watched(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
-    level: Level,
+    effort: impl Into<Effort>,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
 ) -> Result<(Spool, Report)> {
+    let effort = effort.into();
     watch(Phase::Reading);
     // A small file is read once; of a large one the pieces that are worked on.
     let held = if source.len() <= HELD { Some(source.range(0, source.len())?) } else { None };
@@ -81,9 +82,9 @@ pub fn compress_watched(
         let spool = new_spool()?;
         let attempt = || -> Result<Spool> {
             let proofs = Proofs::default();
-            let cx = Context { formats, proofs: &proofs, level };
+            let cx = Context { formats, proofs: &proofs, level: effort.level };
             watch(Phase::Compressing);
-            let spool = write(source, *format, &cx, original, spool)?;
+            let spool = write(source, *format, &cx, effort, original, spool)?;
             watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
@@ -119,11 +120,12 @@ fn write(
     source: &dyn Source,
     format: &dyn FileFormat,
     cx: &Context,
+    effort: Effort,
     original: Original,
     spool: Spool,
 ) -> Result<Spool> {
     let out = BufWriter::with_capacity(1 << 18, AppendTo(spool));
-    let mut encoder = Encoder::new(out, cx.level)?;
+    let mut encoder = Encoder::new(out, effort)?;
     format.dissect(cx, source, &mut encoder)?;
     let (out, _) = encoder.into_writer().finish(format.id(), original, &[])?;
     Ok(out.into_inner().map_err(|e| Error::from(e.into_error()))?.0)
