@@ -1,7 +1,7 @@
 //! Which codec for which stream at which level.
 
 use crate::codec::{Effort, Level, Part, Role, Stream};
-use crate::codecs::rows::{self, Around, Levels};
+use crate::codecs::rows::{self, Around, Care, Levels};
 use crate::codecs::{self, columns, digest, grid, kin, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
@@ -34,7 +34,7 @@ pub fn encode_chunk_of(
     jobs.resize(streams.len(), None);
     open_circles(&mut jobs, &equal, &sums);
     let levels = Levels::new(streams.len());
-    let (groups, relations) = if level == Level::Max && effort.has(Part::Rows) {
+    let (groups, relations) = if level >= Level::Balanced && effort.has(Part::Rows) {
         neighbours(streams, &equal, &jobs, effort.has(Part::Relations))
     } else {
         (Vec::new(), HashMap::new())
@@ -55,6 +55,9 @@ pub fn encode_chunk_of(
                     None => smallest(&streams[i], effort)?,
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
+                if level < Level::Max && alone.1.len() < WORTHY && !relations.contains_key(&i) {
+                    return Ok(alone);
+                }
                 // A field of which so little is left has told all by its own neighbours.
                 let field = alone.0 == codecs::GRID && alone.1.len() < bytes_of(streams[i].cells) / 6;
                 if alone.0 == codecs::CONSTANT || field {
@@ -64,13 +67,16 @@ pub fn encode_chunk_of(
                 let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
                 let mut best = alone;
                 let related = relations.get(&i).map(Some);
-                for relation in [None].into_iter().chain(related) {
-                    let rows = rows::encode(&around, relation)?;
+                let care = if level < Level::Max { Care::beside(best.1.len()) } else { Care::ALL };
+                let without = Some(None);
+                for relation in without.into_iter().chain(related) {
+                    let rows = rows::encode(&around, relation, care)?;
                     if let Some(r) = rows.filter(|r| r.len() + r.len() / 200 < best.1.len()) {
                         best = (codecs::ROWS, r);
                     }
                 }
                 if effort.has(Part::Columns)
+                    && level == Level::Max
                     && let Some(columns) = as_columns(&streams[i], effort)?
                     && columns.len() < best.1.len()
                 {
@@ -204,6 +210,9 @@ fn open_circles(jobs: &mut [Option<kin::Job>], equal: &[Option<usize>], sums: &[
         }
     }
 }
+
+/// Payloads of fewer bytes are not worth a look at the other columns, below the level max.
+const WORTHY: usize = 600;
 
 /// Streams of fewer bytes hold no repeats that contexts would not find as well.
 const FEW: usize = 1 << 12;
