@@ -42,6 +42,8 @@ pub enum Part {
     Columns,
     /// Prediction from the neighbours in a dense array.
     Grid,
+    /// Sparse frames of hits in the order of the detector.
+    Hits,
     /// Text by many contexts.
     Text,
     /// The same column before as context.
@@ -50,13 +52,14 @@ pub enum Part {
 
 impl Part {
     /// All parts with their names on the command line and what they do.
-    pub const ALL: [(Part, &'static str, &'static str); 8] = [
+    pub const ALL: [(Part, &'static str, &'static str); 9] = [
         (Part::Same, "same", "columns equal to others, digests"),
         (Part::Kinematics, "kinematics", "physics of generator events"),
         (Part::Relations, "relations", "rules between columns: sums, energies, momenta"),
         (Part::Rows, "rows", "other columns of the row and the list as contexts"),
         (Part::Columns, "columns", "rows of a fixed length as columns"),
         (Part::Grid, "grid", "prediction from neighbours in a dense array"),
+        (Part::Hits, "hits", "sparse frames of hits"),
         (Part::Text, "text", "context mixing over text and odd bytes"),
         (Part::Contexts, "contexts", "the same column before as context"),
     ];
@@ -68,7 +71,7 @@ pub struct Effort {
     /// How much time.
     pub level: Level,
     /// One bit for each part.
-    without: u8,
+    without: u16,
 }
 
 impl Effort {
@@ -117,6 +120,8 @@ pub struct Stream<'a> {
     pub lists: Option<&'a [u32]>,
     /// Hint: cells of the fixed inner shape. Decoders do not see it.
     pub inner: u64,
+    /// Hint: the fixed inner shape itself, innermost last, where it is known. Decoders do not see it.
+    pub dims: &'a [u32],
 }
 
 /// What a decoder is told about a stream beside its payload.
