@@ -8,6 +8,7 @@ mod constant;
 pub mod digest;
 pub mod grid;
 mod grid_find;
+pub mod hits;
 pub mod kin;
 mod plan;
 pub mod rows;

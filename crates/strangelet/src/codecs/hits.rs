@@ -1,0 +1,3 @@
+//! Hits: sparse integer arrays of detector frames.
+
+pub mod quick;

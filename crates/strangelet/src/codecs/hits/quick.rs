@@ -1,0 +1,150 @@
+//! The quick mode of hits.
+
+mod coder;
+mod fit;
+mod frame;
+mod model;
+
+pub use frame::Count;
+
+use crate::error::{Result, corruption};
+use crate::format::varint::{Cursor, put};
+use crate::transform::keys::{unzigzag, zigzag};
+use coder::{Decoder, Encoder};
+use frame::{Sink, Source, Values};
+use model::{GRADES, INPUTS, Plan, SETS, Set, sets, walk};
+
+/// How much time may go into a smaller payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// As quick as can be.
+    Fast,
+    /// More predictions for every hit.
+    Balanced,
+}
+
+/// Codes a frame of `sides` (slowest first; hits follow each other along the last), zeros are no hits. `false` where so
+/// many cells are hits that it is none.
+pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mut Vec<u8>) -> Result<bool> {
+    if !fits(cells.len(), sides) {
+        return Ok(false);
+    }
+    let (hits, low, high) = fit::survey(cells);
+    if hits * 5 > cells.len() * 2 {
+        return Ok(false);
+    }
+    put(out, hits as u64);
+    if hits == 0 {
+        return Ok(true);
+    }
+    let _ = effort;
+    let (values, most) = fit::values(cells, low, high);
+    let crowd: usize = std::env::var("CROWD").ok().and_then(|x| x.parse().ok()).unwrap_or(200);
+    let plan = fit::plan(cells, sides, hits, &values, most, crowd);
+    write_plan(&plan, &values, out);
+    let mut coder = Encoder::new(hits * 2);
+    walk(&mut coder, &mut Source::new(cells, sides[2], &values), sides, &plan)?;
+    coder.finish(out);
+    Ok(true)
+}
+
+/// The cells of a payload.
+pub fn decode<T: Count>(payload: &[u8], sides: [usize; 3]) -> Result<Vec<T>> {
+    let mut c = Cursor::new(payload);
+    let count = sides.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+    let Some(count) = count.filter(|&n| fits(n, sides)) else {
+        return Err(corruption("hits: sides that no frame has"));
+    };
+    let hits = c.varint()?;
+    if hits == 0 {
+        return Ok(vec![T::default(); count]);
+    }
+    let (plan, values) = read_plan::<T>(&mut c)?;
+    let mut sink = Sink::<T>::new(count, &values, plan.most);
+    let mut coder = Decoder::new(c.rest());
+    walk(&mut coder, &mut sink, sides, &plan)?;
+    coder.finish()?;
+    Ok(sink.cells)
+}
+
+/// Whether a frame may have these sides.
+fn fits(count: usize, sides: [usize; 3]) -> bool {
+    let product = sides.iter().try_fold(1u64, |n, &s| n.checked_mul(s as u64));
+    product == Some(count as u64) && count < 1 << 31
+}
+
+fn write_plan(plan: &Plan, values: &Values, out: &mut Vec<u8>) {
+    let listed = matches!(values, Values::Listed(_)) as u8;
+    out.push(plan.period as u8 | listed << 4);
+    put(out, plan.most as u64);
+    match values {
+        Values::Above(low) => put(out, *low as u64),
+        Values::Listed(list) => {
+            let mut before = 0;
+            for &v in list {
+                put(out, (v - before) as u64);
+                before = v;
+            }
+        }
+    }
+    out.extend(plan.peaks);
+    out.push(plan.slack);
+    for set in &plan.sets {
+        out.extend(set.weights.map(|w| w as u8));
+        put(out, zigzag(set.bias as i64 as u64, 64));
+        put(out, set.bounds.len() as u64);
+        let mut before = 0;
+        for &b in &set.bounds {
+            out.push(b - before);
+            before = b;
+        }
+    }
+}
+
+fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values)> {
+    let bad = || corruption("hits: a plan that makes no sense");
+    let first = c.byte()?;
+    let period = (first & 15) as u32;
+    let most = u32::try_from(c.varint()?).map_err(|_| bad())?;
+    if first >> 5 != 0 || period > 8 || most == 0 {
+        return Err(bad());
+    }
+    let values = if first >> 4 == 0 {
+        let low = u32::try_from(c.varint()?).map_err(|_| bad())?;
+        if low as u64 + most as u64 > T::MOST as u64 {
+            return Err(bad());
+        }
+        Values::Above(low)
+    } else {
+        let mut list = Vec::new();
+        let mut value = 0u64;
+        for _ in 0..most {
+            value += c.varint()?.clamp(1, 1 << 33);
+            if value > T::MOST as u64 {
+                return Err(bad());
+            }
+            list.push(value as u32);
+        }
+        Values::Listed(list)
+    };
+    let peaks = c.array::<5>()?;
+    let slack = c.byte()?;
+    let mut list = Vec::with_capacity(SETS);
+    for _ in 0..sets(period) {
+        let weights = c.array::<INPUTS>()?.map(|w| w as i8);
+        let bias = unzigzag(c.varint()?) as i64;
+        let bias = i32::try_from(bias).ok().filter(|b| b.abs() < 1 << 20).ok_or_else(bad)?;
+        let mut bounds = Vec::new();
+        let mut before = 0usize;
+        for k in 0..c.count()?.min(GRADES) {
+            let step = c.byte()? as usize;
+            before += step;
+            if before >= GRADES - 1 || (step == 0 && k > 0) {
+                return Err(bad());
+            }
+            bounds.push(before as u8);
+        }
+        list.push(Set { weights, bias, bounds });
+    }
+    Ok((Plan { most, period, peaks, slack, sets: list }, values))
+}

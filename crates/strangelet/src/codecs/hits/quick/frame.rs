@@ -1,0 +1,206 @@
+//! Where hits come from and where they go: rows of time bins, empty stretches skipped in wide steps.
+
+use crate::error::{Result, corruption};
+
+/// An element of an array of hits.
+pub trait Count: Copy + Default + PartialEq + Send + Sync + 'static {
+    /// Largest value.
+    const MOST: u32;
+    /// As a number.
+    fn wide(self) -> u32;
+    /// From a number that fits.
+    fn narrow(x: u32) -> Self;
+}
+
+macro_rules! count {
+    ($($t:ty),*) => {$(
+        impl Count for $t {
+            const MOST: u32 = <$t>::MAX as u32;
+            #[inline(always)]
+            fn wide(self) -> u32 {
+                self as u32
+            }
+            #[inline(always)]
+            fn narrow(x: u32) -> Self {
+                x as $t
+            }
+        }
+    )*};
+}
+count!(u8, u16, u32);
+
+/// Hits one behind the other in a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Run {
+    /// First time bin.
+    pub start: u32,
+    /// Time bins.
+    pub len: u32,
+    /// Largest class of its values.
+    pub peak: u8,
+    /// The same of its mate in the row before, 0 without one.
+    pub mate: u8,
+}
+
+/// What numbers 1, 2, .. stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Values {
+    /// `low` + number.
+    Above(u32),
+    /// The number-th of a rising list.
+    Listed(Vec<u32>),
+}
+
+impl Values {
+    /// The number of a value that is known to have one.
+    #[inline(always)]
+    pub fn number(&self, value: u32) -> u32 {
+        match self {
+            Values::Above(low) => value.wrapping_sub(*low),
+            Values::Listed(list) => list.partition_point(|&v| v < value) as u32 + 1,
+        }
+    }
+
+    /// The value of a number within the declared ones.
+    #[inline(always)]
+    pub fn value(&self, number: u32) -> u32 {
+        match self {
+            Values::Above(low) => low.wrapping_add(number),
+            Values::Listed(list) => list.get((number as usize).wrapping_sub(1)).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// A frame that is read or written.
+pub trait Frame {
+    /// The first row from `row` on that has hits, or the number of rows.
+    fn filled(&mut self, row: usize) -> usize;
+    /// The runs of a row, classes left open.
+    fn runs(&mut self, row: usize, runs: &mut Vec<Run>);
+    /// The number at a place.
+    fn number(&self, at: usize) -> u32;
+    /// Writes a number at a place.
+    fn put(&mut self, at: usize, number: u32) -> Result<()>;
+}
+
+/// A frame to be read.
+pub struct Source<'a, T> {
+    cells: &'a [T],
+    times: usize,
+    values: &'a Values,
+}
+
+/// Cells looked at together.
+const BLOCK: usize = 64;
+
+impl<'a, T: Count> Source<'a, T> {
+    /// Rows of `times` cells.
+    pub fn new(cells: &'a [T], times: usize, values: &'a Values) -> Self {
+        Source { cells, times, values }
+    }
+}
+
+/// Whether any cell is not zero.
+#[inline(always)]
+pub fn any<T: Count>(cells: &[T]) -> bool {
+    cells.iter().fold(0, |all, c| all | c.wide()) != 0
+}
+
+/// A bit for every cell (at most 64) that is not zero.
+#[inline(always)]
+fn mask<T: Count>(cells: &[T]) -> u64 {
+    cells.iter().rev().fold(0, |bits, c| bits << 1 | (c.wide() != 0) as u64)
+}
+
+/// The runs of a row.
+#[inline]
+pub fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
+    let mut open = u32::MAX;
+    for (k, block) in cells.chunks(BLOCK).enumerate() {
+        let base = (k * BLOCK) as u32;
+        if open == u32::MAX && !any(block) {
+            continue;
+        }
+        let bits = mask(block);
+        // a bit wherever a cell differs from the one before
+        let mut edges = bits ^ (bits << 1 | (open != u32::MAX) as u64);
+        while edges != 0 {
+            let at = base + edges.trailing_zeros();
+            edges &= edges - 1;
+            if open == u32::MAX {
+                open = at;
+            } else {
+                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0 });
+                open = u32::MAX;
+            }
+        }
+    }
+    if open != u32::MAX {
+        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0 });
+    }
+}
+
+impl<T: Count> Frame for Source<'_, T> {
+    fn filled(&mut self, row: usize) -> usize {
+        let rows = self.cells.len() / self.times;
+        let from = row * self.times;
+        let Some(rest) = self.cells.get(from..) else { return rows };
+        for (k, block) in rest.chunks(BLOCK).enumerate() {
+            if any(block) {
+                let inside = block.iter().position(|c| c.wide() != 0).unwrap_or(0);
+                return (from + k * BLOCK + inside) / self.times;
+            }
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn runs(&mut self, row: usize, runs: &mut Vec<Run>) {
+        find_runs(&self.cells[row * self.times..(row + 1) * self.times], runs);
+    }
+
+    #[inline(always)]
+    fn number(&self, at: usize) -> u32 {
+        self.values.number(self.cells[at].wide())
+    }
+
+    fn put(&mut self, _at: usize, _number: u32) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A frame to be written.
+pub struct Sink<'a, T> {
+    /// The cells.
+    pub cells: Vec<T>,
+    values: &'a Values,
+    most: u32,
+}
+
+impl<'a, T: Count> Sink<'a, T> {
+    /// `count` zeros; numbers up to `most` may come.
+    pub fn new(count: usize, values: &'a Values, most: u32) -> Self {
+        Sink { cells: vec![T::default(); count], values, most }
+    }
+}
+
+impl<T: Count> Frame for Sink<'_, T> {
+    fn filled(&mut self, row: usize) -> usize {
+        row
+    }
+
+    fn runs(&mut self, _row: usize, _runs: &mut Vec<Run>) {}
+
+    fn number(&self, _at: usize) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn put(&mut self, at: usize, number: u32) -> Result<()> {
+        match self.cells.get_mut(at) {
+            Some(cell) if number.wrapping_sub(1) < self.most => *cell = T::narrow(self.values.value(number)),
+            _ => return Err(corruption("hits: a value beyond the largest")),
+        }
+        Ok(())
+    }
+}
