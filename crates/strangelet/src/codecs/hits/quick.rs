@@ -11,7 +11,7 @@ use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::transform::keys::{unzigzag, zigzag};
 use coder::{Decoder, Encoder};
-use frame::{Sink, Source, Values};
+use frame::{Index, Sink, Source, Values};
 use model::{GRADES, INPUTS, Plan, SETS, Set, sets, walk};
 
 /// How much time may go into a smaller payload.
@@ -29,7 +29,9 @@ pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mu
     if !fits(cells.len(), sides) {
         return Ok(false);
     }
-    let (hits, low, high) = fit::survey(cells);
+    let times = sides[2].max(1);
+    let index = Index::new(cells, times);
+    let hits: usize = index.runs.iter().map(|r| r.len as usize).sum();
     if hits * 5 > cells.len() * 2 {
         return Ok(false);
     }
@@ -38,12 +40,12 @@ pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mu
         return Ok(true);
     }
     let _ = effort;
-    let (values, most) = fit::values(cells, low, high);
+    let (values, most) = fit::values(cells, times, &index);
     let crowd: usize = std::env::var("CROWD").ok().and_then(|x| x.parse().ok()).unwrap_or(200);
-    let plan = fit::plan(cells, sides, hits, &values, most, crowd);
+    let plan = fit::plan(cells, sides, &index, hits, &values, most, crowd);
     write_plan(&plan, &values, out);
     let mut coder = Encoder::new(hits * 2);
-    walk(&mut coder, &mut Source::new(cells, sides[2], &values), sides, &plan)?;
+    walk(&mut coder, &mut Source::new(cells, cells.len() / times, &values, &index), sides, &plan)?;
     coder.finish(out);
     Ok(true)
 }

@@ -14,25 +14,25 @@ const STEP: u16 = 12;
 /// Counts are halved from this sum on.
 const FULL: u32 = 52_000;
 /// Slots that share an entry of the first look.
-const GLANCE: u32 = 8;
+const GLANCE: u32 = 9;
 /// A table whose counts start even.
 pub const EVEN: u8 = 255;
 
 /// Symbols 0 .. n with counts, and frequencies made of the counts from time to time. `n` < `N`, `N` a power of two.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Table<const N: usize> {
-    /// Where the interval of each symbol starts; 2^15 from `n` on.
-    starts: [u16; N],
-    counts: [u16; N],
-    /// The symbol at every 256th slot.
-    first: [u8; 1 << (SCALE - GLANCE)],
-    total: u32,
     /// Symbols until the frequencies are made anew.
     left: u16,
     /// As many there were since they were made before.
     pace: u16,
     n: u8,
     centre: u8,
+    /// The symbol at every 512th slot.
+    first: [u8; 1 << (SCALE - GLANCE)],
+    /// Where the interval of each symbol starts; 2^15 from `n` on.
+    starts: [u16; N],
+    counts: [u16; N],
 }
 
 impl<const N: usize> Table<N> {
@@ -42,7 +42,6 @@ impl<const N: usize> Table<N> {
             starts: [0; N],
             counts: [0; N],
             first: [0; 1 << (SCALE - GLANCE)],
-            total: 0,
             left: 0,
             pace: 0,
             n: n.clamp(1, N - 1) as u8,
@@ -54,7 +53,8 @@ impl<const N: usize> Table<N> {
     #[inline(never)]
     fn rebuild(&mut self) {
         let n = (self.n as usize).min(N - 1);
-        if self.total == 0 {
+        let mut total: u32 = self.counts[..n].iter().map(|&c| c as u32).sum();
+        if total == 0 {
             let wide = 2 + self.centre as i32 / 8;
             for (i, c) in self.counts[..n].iter_mut().enumerate() {
                 *c = match self.centre {
@@ -65,15 +65,15 @@ impl<const N: usize> Table<N> {
                     }
                 };
             }
-            self.total = self.counts[..n].iter().map(|&c| c as u32).sum();
-        } else if self.total > FULL {
+            total = self.counts[..n].iter().map(|&c| c as u32).sum();
+        } else if total > FULL {
             self.counts[..n].iter_mut().for_each(|c| *c -= *c / 2);
-            self.total = self.counts[..n].iter().map(|&c| c as u32).sum();
+            total = self.counts[..n].iter().map(|&c| c as u32).sum();
         }
-        self.pace = (self.pace + self.pace / 4 + 1).min(1024);
+        self.pace = (self.pace + self.pace / 2 + 2).min(1024);
         self.left = self.pace;
         // every symbol has a slot, the rest goes by counts, what rounding leaves to the largest
-        let share = ((ONE - n as u32) << 16) / self.total;
+        let share = ((ONE - n as u32) << 16) / total;
         let (mut most, mut sum) = (0, 0);
         let mut freqs = [0u16; N];
         for (i, (f, &c)) in freqs.iter_mut().zip(&self.counts[..n]).enumerate() {
@@ -107,7 +107,6 @@ impl<const N: usize> Table<N> {
     #[inline(always)]
     fn learn(&mut self, s: usize) {
         self.counts[s & (N - 1)] += STEP;
-        self.total += STEP as u32;
     }
 }
 
@@ -284,11 +283,11 @@ impl Coder for Decoder<'_> {
     fn symbol<const N: usize>(&mut self, table: &mut Table<N>, _s: usize) -> usize {
         table.ready();
         let slot = self.a & (ONE - 1);
-        let mut s = table.first[(slot >> GLANCE) as usize] as usize;
-        let starts = |s: usize| table.starts[s & (N - 1)] as u32;
-        s += (starts(s + 1) <= slot) as usize;
-        s += (starts(s + 1) <= slot) as usize;
-        while starts(s + 1) <= slot {
+        let first = table.first[(slot >> GLANCE) as usize] as usize;
+        let starts = |s: usize| table.starts[s.min(N - 1)] as u32;
+        let over = |s: usize| (starts(s) <= slot) as usize;
+        let mut s = first + (over(first + 1) + over(first + 2) + over(first + 3));
+        while over(s + 1) > 0 {
             s += 1;
         }
         let (start, end) = (starts(s), starts(s + 1));

@@ -2,70 +2,90 @@
 //! the rows is enough.
 
 use super::coder::{class, fineness};
-use super::frame::{Count, Run, Values, any, find_runs};
-use super::model::{GRADES, INPUTS, Plan, Set, blank, inputs, place, predict, set, sets, wipe};
+use super::frame::{Count, Index, Run, Values};
+use super::model::{GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, set, sets, wipe};
 
 /// Hits that are looked at to find predictions.
-const SAMPLE: usize = 1 << 14;
+const SAMPLE: usize = 1 << 13;
 /// Rows next to each other in the sample.
 const TOGETHER: usize = 8;
 /// Distinct values that are worth a list.
 const LISTED: usize = 4096;
 
-/// Number of hits, smallest and largest value.
-pub fn survey<T: Count>(cells: &[T]) -> (usize, u32, u32) {
-    let (mut hits, mut low, mut high) = (0, u32::MAX, 0);
-    for block in cells.chunks(64) {
-        if !any(block) {
-            continue;
-        }
-        for c in block {
-            let c = c.wide();
-            hits += (c != 0) as usize;
-            // zero becomes the largest
-            low = low.min(c.wrapping_sub(1));
-            high = high.max(c);
-        }
-    }
-    (hits, low.wrapping_add(1), high)
+/// The cells of all hits.
+fn hits<'a, T: Count>(cells: &'a [T], times: usize, index: &'a Index) -> impl Iterator<Item = &'a [T]> {
+    index.rows.iter().enumerate().flat_map(move |(k, &(row, _))| {
+        let base = row as usize * times;
+        index.of(k).iter().map(move |run| {
+            let from = base + run.start as usize;
+            &cells[from..from + run.len as usize]
+        })
+    })
+}
+
+/// Smallest and largest value.
+fn range<T: Count>(cells: &[T], times: usize, index: &Index) -> (u32, u32) {
+    hits(cells, times, index).flatten().fold((u32::MAX, 0), |(low, high), c| {
+        let c = c.wide();
+        (low.min(c), high.max(c))
+    })
 }
 
 /// A list of the values where there are few for their range, and their largest number.
-pub fn values<T: Count>(cells: &[T], low: u32, high: u32) -> (Values, u32) {
+pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u32) {
+    let (low, high) = range(cells, times, index);
     let range = high - low + 1;
     let above = (Values::Above(low - 1), range);
-    let mut list: Vec<u32> = Vec::new();
-    let mut seen = 0usize;
-    for block in cells.chunks(64) {
-        if !any(block) {
-            continue;
+    let runs = hits(cells, times, index);
+    let list = if range <= 1 << 16 { listed_narrow(runs, low, range) } else { listed_wide(runs) };
+    match list {
+        Some(list) if list.len() as u64 * 3 <= range as u64 => {
+            let most = list.len() as u32;
+            (Values::Listed(list), most)
         }
-        let mut previous = 0;
-        for c in block {
-            let c = c.wide();
-            if c == 0 || c == previous {
-                continue;
-            }
-            previous = c;
-            seen += 1;
-            if let Err(at) = list.binary_search(&c) {
-                list.insert(at, c);
-            }
-        }
-        if list.len() > LISTED || list.len() as u64 * 3 > range as u64 {
-            return above;
-        }
-        // a few looks are enough where every other value is new
-        if seen > 256 && list.len() * 2 > seen {
-            return above;
-        }
+        _ => above,
     }
-    let most = list.len() as u32;
-    (Values::Listed(list), most)
 }
 
+/// The values in use within a narrow range, unless they are many.
+fn listed_narrow<'a, T: Count>(runs: impl Iterator<Item = &'a [T]>, low: u32, range: u32) -> Option<Vec<u32>> {
+    let mut used = vec![false; range as usize];
+    let mut count = 0;
+    for run in runs {
+        for c in run {
+            if let Some(used) = used.get_mut((c.wide() - low) as usize) {
+                count += !*used as u32;
+                *used = true;
+            }
+        }
+        if count * 3 > range {
+            return None;
+        }
+    }
+    Some((low..).zip(&used).filter(|(_, used)| **used).map(|(v, _)| v).collect())
+}
+
+/// The values in use, unless they are many.
+fn listed_wide<'a, T: Count>(runs: impl Iterator<Item = &'a [T]>) -> Option<Vec<u32>> {
+    let mut list: Vec<u32> = Vec::new();
+    let mut seen = 0usize;
+    for run in runs {
+        for c in run {
+            if let Err(at) = list.binary_search(&c.wide()) {
+                list.insert(at, c.wide());
+            }
+        }
+        seen += run.len();
+        // nor where every other value is new
+        if list.len() > LISTED || (seen > 256 && list.len() * 2 > seen) {
+            return None;
+        }
+    }
+    Some(list)
+}
+
+#[derive(Clone, Copy)]
 struct Look {
-    set: usize,
     inputs: [u8; INPUTS],
     class: u8,
 }
@@ -74,74 +94,70 @@ struct Look {
 pub fn plan<T: Count>(
     cells: &[T],
     sides: [usize; 3],
+    index: &Index,
     hits: usize,
     values: &Values,
     most: u32,
     crowd: usize,
 ) -> Plan {
     let [_, pads, times] = sides;
-    let rows = cells.len() / times;
     let depth = fineness(most, 5);
-    let groups = rows.div_ceil(TOGETHER);
-    // a group of rows every so often
-    let stride = (hits / SAMPLE).clamp(1, groups.max(1));
     let mut lengths = [0usize; 16];
-    let mut places: Vec<(u32, u32, [u8; INPUTS], u8)> = Vec::with_capacity(2 * SAMPLE);
+    index.runs.iter().for_each(|run| lengths[run.len.min(15) as usize] += 1);
+    let period = (3..9).find(|&p| lengths[p] * 2 > index.runs.len()).unwrap_or(0) as u32;
+    let mut looks: Vec<Vec<Look>> = vec![Vec::new(); sets(period)];
     let mut peaks = [0usize; 64];
-    let (mut own, mut before, mut further) = (blank(times), blank(times), blank(times));
-    let (mut runs, mut mates, mut last) = (Vec::<Run>::new(), Vec::new(), Vec::new());
+    // rows next to each other, every so often
+    let groups = index.rows.len().div_ceil(TOGETHER);
+    let stride = (hits / SAMPLE).clamp(1, groups.max(1));
+    let mut taken = 0;
+    let none = blank(times);
+    let mut rows = [blank(times), blank(times), blank(times)];
     for group in (0..groups).step_by(stride) {
         let from = group * TOGETHER;
-        for (row, mates, filled) in [(&mut before, &mut mates, 1), (&mut further, &mut last, 2)] {
-            wipe(row, mates);
-            mates.clear();
-            if from % pads >= filled && stride > 1 {
-                let cells = &cells[(from - filled) * times..(from - filled + 1) * times];
-                find_runs(cells, mates);
-                fill(row, cells, mates, values, depth);
-            }
-        }
-        for row in from..(from + TOGETHER).min(rows) {
-            if row % pads == 0 {
-                for (row, mates) in [(&mut before, &mut mates), (&mut further, &mut last)] {
-                    wipe(row, mates);
-                    mates.clear();
-                }
-            }
+        let to = (from + TOGETHER).min(index.rows.len());
+        // the two rows before the group only tell
+        let first = from.saturating_sub(2);
+        for k in first..to {
+            let row = index.rows[k].0 as usize;
             let cells = &cells[row * times..(row + 1) * times];
-            runs.clear();
-            find_runs(cells, &mut runs);
-            fill(&mut own, cells, &runs, values, depth);
-            for run in &runs {
-                lengths[run.len.min(15) as usize] += 1;
-                let mut peak = 0;
-                for p in 0..run.len {
-                    let at = (run.start + p) as usize;
-                    let class = own[place(at)];
-                    peak = peak.max(class);
-                    let mut inputs = inputs(&own, &before, &further, at);
-                    if p < 2 {
-                        inputs[1] = 0;
+            fill(&mut rows[k % 3], cells, index.of(k), values, depth);
+            if k >= from {
+                let back = |pads_back: usize| {
+                    let there = |j: &usize| row % pads >= pads_back && index.rows[*j].0 as usize + pads_back == row;
+                    (k.saturating_sub(2).max(first)..k).find(there).map_or(&none, |j| &rows[j % 3])
+                };
+                let (own, before, further) = (&rows[k % 3], back(1), back(2));
+                for run in index.of(k) {
+                    let (mut peak, mut one, mut two) = (0, 0, 0);
+                    for p in 0..run.len {
+                        let at = place((run.start + p) as usize);
+                        let class = own[at];
+                        peak = peak.max(class);
+                        let inputs = [one, two, before[at - 1], before[at], before[at + 1], further[at]];
+                        looks[set(period, p, run.len)].push(Look { inputs, class });
+                        (one, two) = (class, one);
                     }
-                    places.push((p, run.len, inputs, class));
+                    taken += run.len as usize;
+                    peaks[peak as usize & 63] += 1;
                 }
-                peaks[peak as usize & 63] += 1;
             }
-            wipe(&mut further, &last);
-            (own, before, further) = (further, own, before);
-            (runs, mates, last) = (last, runs, mates);
+            if k >= first + 2 {
+                wipe(&mut rows[(k - 2) % 3], index.of(k - 2));
+            }
         }
+        (to.saturating_sub(2).max(first)..to).for_each(|k| wipe(&mut rows[k % 3], index.of(k)));
     }
-    let total: usize = lengths.iter().sum();
-    let period = (3..9).find(|&p| lengths[p] * 2 > total).unwrap_or(0) as u32;
-    let looks: Vec<Look> = places
-        .iter()
-        .map(|&(p, len, inputs, class)| Look { set: set(period, p, len), inputs, class })
-        .collect();
-    let scale = hits.div_ceil(looks.len().max(1)).max(1);
-    let sets =
-        (0..sets(period)).map(|s| fit(looks.iter().filter(|l| l.set == s), crowd, scale, depth)).collect();
+    let scale = hits.div_ceil(taken.max(1)).max(1);
+    let sets = looks.iter().map(|looks| fit(looks, crowd, scale, depth)).collect();
     Plan { most, period, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
+}
+
+impl Set {
+    fn grade(&self, i: [u8; INPUTS]) -> usize {
+        let row = [0, i[2], i[3], i[4]];
+        grade(self, from_before(self, &row, &[0, 0, i[5]], 0), i[0] as u32, i[1] as u32)
+    }
 }
 
 fn fill<T: Count>(row: &mut [u8], cells: &[T], runs: &[Run], values: &Values, depth: u32) {
@@ -167,41 +183,38 @@ fn quantiles(counts: &[usize; 64]) -> [u8; 5] {
 }
 
 /// The prediction by least squares, and contexts that hold at least `crowd` hits each.
-fn fit<'a>(looks: impl Iterator<Item = &'a Look> + Clone, crowd: usize, scale: usize, depth: u32) -> Set {
+fn fit(looks: &[Look], crowd: usize, scale: usize, depth: u32) -> Set {
     const N: usize = INPUTS + 1;
-    let mut sums = [[0i64; N]; N];
-    let mut right = [0i64; N];
-    let mut count = 0;
-    for look in looks.clone() {
-        let mut x = [1i64; N];
-        for (x, &i) in x[1..].iter_mut().zip(&look.inputs) {
-            *x = i as i64;
-        }
-        for i in 0..N {
-            for j in i..N {
-                sums[i][j] += x[i] * x[j];
+    let mut sums = [[0f64; 8]; 8];
+    // sums of 4096 products below 64 x 64 are exact in an f32
+    for some in looks.chunks(4096) {
+        let mut part = [[0f32; 8]; 8];
+        for look in some {
+            let i = look.inputs.map(|i| i as f32);
+            let x = [1.0, i[0], i[1], i[2], i[3], i[4], i[5], look.class as f32];
+            for (row, a) in part.iter_mut().zip(x) {
+                for (sum, b) in row.iter_mut().zip(x) {
+                    *sum += a * b;
+                }
             }
-            right[i] += x[i] * look.class as i64;
         }
-        count += 1;
+        for (sum, part) in sums.as_flattened_mut().iter_mut().zip(part.as_flattened()) {
+            *sum += *part as f64;
+        }
     }
     let mut set = Set { weights: [0; INPUTS], bias: 0, bounds: Vec::new() };
-    if count == 0 {
+    if looks.is_empty() {
         return set;
     }
-    let x = solve(sums, right);
+    let x = solve::<N>(&sums);
     for (w, x) in set.weights.iter_mut().zip(&x[1..]) {
         *w = (x * 64.0).round().clamp(-127.0, 127.0) as i8;
     }
     // the bias makes up for the rounding of the weights
-    let mut off = 0i64;
-    for look in looks.clone() {
-        let sum: i64 = set.weights.iter().zip(look.inputs).map(|(&w, i)| w as i64 * i as i64).sum();
-        off += look.class as i64 * 64 - sum;
-    }
-    set.bias = (off / (16 * count)).clamp(-1023, 1023) as i32;
+    let told: f64 = set.weights.iter().zip(&sums[0][1..]).map(|(&w, s)| w as f64 * s).sum();
+    set.bias = ((sums[0][N] * 64.0 - told) / (16.0 * sums[0][0])).round().clamp(-1023.0, 1023.0) as i32;
     let mut grades = [0usize; GRADES];
-    looks.for_each(|look| grades[predict(&set, look.inputs)] += 1);
+    looks.iter().for_each(|look| grades[set.grade(look.inputs)] += 1);
     let least = if depth > 3 { 1 } else { 4 };
     let (mut held, mut from) = (0, 0);
     for g in 0..GRADES - 1 {
@@ -217,28 +230,24 @@ fn fit<'a>(looks: impl Iterator<Item = &'a Look> + Clone, crowd: usize, scale: u
     set
 }
 
-fn solve<const N: usize>(sums: [[i64; N]; N], right: [i64; N]) -> [f64; N] {
-    let mut a = [[0f64; N]; N];
-    let mut b = right.map(|r| r as f64);
-    for i in 0..N {
-        for j in 0..N {
-            a[i][j] = sums[i.min(j)][i.max(j)] as f64;
-        }
-        a[i][i] += a[i][i] / 1024.0 + 1.0;
+/// The weights of inputs 0 .. N that tell input N best.
+fn solve<const N: usize>(sums: &[[f64; 8]; 8]) -> [f64; N] {
+    let mut a = *sums;
+    for (i, row) in a.iter_mut().enumerate() {
+        row[i] += row[i] / 1024.0 + 1.0;
     }
     // symmetric and positive: no need to look for pivots
     for i in 0..N {
         for r in i + 1..N {
             let f = a[r][i] / a[i][i];
-            for c in i..N {
+            for c in i..=N {
                 a[r][c] -= f * a[i][c];
             }
-            b[r] -= f * b[i];
         }
     }
     let mut x = [0.0; N];
     for i in (0..N).rev() {
-        let mut s = b[i];
+        let mut s = a[i][N];
         for c in i + 1..N {
             s -= a[i][c] * x[c];
         }

@@ -1,9 +1,10 @@
 //! Where hits come from and where they go: rows of time bins, empty stretches skipped in wide steps.
 
 use crate::error::{Result, corruption};
+use std::ops::BitOr;
 
 /// An element of an array of hits.
-pub trait Count: Copy + Default + PartialEq + Send + Sync + 'static {
+pub trait Count: Copy + Default + PartialEq + BitOr<Output = Self> + Send + Sync + 'static {
     /// Largest value.
     const MOST: u32;
     /// As a number.
@@ -83,38 +84,83 @@ pub trait Frame {
     fn put(&mut self, at: usize, number: u32) -> Result<()>;
 }
 
-/// A frame to be read.
-pub struct Source<'a, T> {
-    cells: &'a [T],
-    times: usize,
-    values: &'a Values,
+/// All runs of a frame, and which rows have some.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Runs, row after row.
+    pub runs: Vec<Run>,
+    /// Rows that have runs, with the number of their first.
+    pub rows: Vec<(u32, u32)>,
 }
 
 /// Cells looked at together.
 const BLOCK: usize = 64;
 
-impl<'a, T: Count> Source<'a, T> {
-    /// Rows of `times` cells.
-    pub fn new(cells: &'a [T], times: usize, values: &'a Values) -> Self {
-        Source { cells, times, values }
-    }
-}
-
 /// Whether any cell is not zero.
 #[inline(always)]
-pub fn any<T: Count>(cells: &[T]) -> bool {
-    cells.iter().fold(0, |all, c| all | c.wide()) != 0
+fn any<T: Count>(cells: &[T]) -> bool {
+    cells.iter().fold(T::default(), |all, &c| all | c) != T::default()
 }
 
 /// A bit for every cell (at most 64) that is not zero.
 #[inline(always)]
 fn mask<T: Count>(cells: &[T]) -> u64 {
-    cells.iter().rev().fold(0, |bits, c| bits << 1 | (c.wide() != 0) as u64)
+    let mut flags = [0u8; BLOCK];
+    if let Some(cells) = cells.as_array::<BLOCK>() {
+        for (f, c) in flags.iter_mut().zip(cells) {
+            *f = (*c != T::default()) as u8;
+        }
+    } else {
+        for (f, c) in flags.iter_mut().zip(cells) {
+            *f = (*c != T::default()) as u8;
+        }
+    }
+    // eight flags at a time become the bits of a byte
+    let eights = flags.as_chunks::<8>().0.iter().enumerate();
+    eights.fold(0, |bits, (k, &eight)| {
+        bits | (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * k)
+    })
+}
+
+impl Index {
+    /// Finds the runs of rows of `times` cells. Empty stretches cost next to nothing.
+    pub fn new<T: Count>(cells: &[T], times: usize) -> Index {
+        let mut index = Index::default();
+        let mut at = 0;
+        while let Some(block) = cells.get(at..) {
+            let block = &block[..block.len().min(BLOCK)];
+            if block.is_empty() {
+                break;
+            }
+            if !any(block) {
+                at += BLOCK;
+                continue;
+            }
+            let inside = block.iter().position(|c| *c != T::default()).unwrap_or(0);
+            let row = (at + inside) / times;
+            index.rows.push((row as u32, index.runs.len() as u32));
+            at = (row + 1) * times;
+            find_runs(&cells[row * times..at], &mut index.runs);
+        }
+        index
+    }
+
+    /// The runs of the `k`-th row that has some.
+    pub fn of(&self, k: usize) -> &[Run] {
+        let from = self.rows.get(k).map_or(self.runs.len(), |r| r.1 as usize);
+        let to = self.rows.get(k + 1).map_or(self.runs.len(), |r| r.1 as usize);
+        &self.runs[from..to]
+    }
+
+    /// The place in the list of the first row with runs from `row` on.
+    pub fn from_row(&self, row: usize) -> usize {
+        self.rows.partition_point(|r| (r.0 as usize) < row)
+    }
 }
 
 /// The runs of a row.
 #[inline]
-pub fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
+fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
     let mut open = u32::MAX;
     for (k, block) in cells.chunks(BLOCK).enumerate() {
         let base = (k * BLOCK) as u32;
@@ -124,6 +170,9 @@ pub fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
         let bits = mask(block);
         // a bit wherever a cell differs from the one before
         let mut edges = bits ^ (bits << 1 | (open != u32::MAX) as u64);
+        if block.len() < BLOCK {
+            edges &= (1 << block.len()) - 1;
+        }
         while edges != 0 {
             let at = base + edges.trailing_zeros();
             edges &= edges - 1;
@@ -140,23 +189,33 @@ pub fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
     }
 }
 
+/// A frame to be read.
+pub struct Source<'a, T> {
+    cells: &'a [T],
+    rows: usize,
+    values: &'a Values,
+    index: &'a Index,
+    next: usize,
+}
+
+impl<'a, T: Count> Source<'a, T> {
+    /// `rows` rows with their runs.
+    pub fn new(cells: &'a [T], rows: usize, values: &'a Values, index: &'a Index) -> Self {
+        Source { cells, rows, values, index, next: 0 }
+    }
+}
+
 impl<T: Count> Frame for Source<'_, T> {
-    fn filled(&mut self, row: usize) -> usize {
-        let rows = self.cells.len() / self.times;
-        let from = row * self.times;
-        let Some(rest) = self.cells.get(from..) else { return rows };
-        for (k, block) in rest.chunks(BLOCK).enumerate() {
-            if any(block) {
-                let inside = block.iter().position(|c| c.wide() != 0).unwrap_or(0);
-                return (from + k * BLOCK + inside) / self.times;
-            }
-        }
-        rows
+    fn filled(&mut self, _row: usize) -> usize {
+        self.index.rows.get(self.next).map_or(self.rows, |r| r.0 as usize)
     }
 
     #[inline(always)]
     fn runs(&mut self, row: usize, runs: &mut Vec<Run>) {
-        find_runs(&self.cells[row * self.times..(row + 1) * self.times], runs);
+        if self.filled(row) == row {
+            runs.extend_from_slice(self.index.of(self.next));
+            self.next += 1;
+        }
     }
 
     #[inline(always)]

@@ -64,28 +64,25 @@ pub fn set(period: u32, p: u32, len: u32) -> usize {
     }
 }
 
-/// A prediction in quarters of a class, 0 .. 255.
+/// The part of a prediction that the rows before and the bias make, in 64ths.
 #[inline(always)]
-pub fn predict(set: &Set, inputs: [u8; INPUTS]) -> usize {
+pub fn from_before(set: &Set, before: &[u8], further: &[u8], t: usize) -> i32 {
+    let w = set.weights.map(|w| w as i32);
     let mut sum = set.bias * 16;
-    for (w, x) in set.weights.iter().zip(inputs) {
-        sum += *w as i32 * x as i32;
+    // places t - 2 .. t + 1, moved by the margin
+    if let (Some(&[_, b, c, d]), Some(&f)) =
+        (before.get(t..t + 4).and_then(|r| r.as_array::<4>()), further.get(t + MARGIN))
+    {
+        sum += w[2] * b as i32 + w[3] * c as i32 + w[4] * d as i32 + w[5] * f as i32;
     }
-    (sum >> 4).clamp(0, GRADES as i32 - 1) as usize
+    sum
 }
 
-/// The inputs at a time.
+/// The grade of a prediction from the two before in the run (0 where there are none).
 #[inline(always)]
-pub fn inputs(own: &[u8], before: &[u8], further: &[u8], t: usize) -> [u8; INPUTS] {
-    let around = |row: &[u8]| -> [u8; 4] {
-        match row.get(t..t + 4) {
-            Some(r) => [r[0], r[1], r[2], r[3]],
-            None => [0; 4],
-        }
-    };
-    // places t - 2 .. t + 1 of each row, moved by the margin
-    let (o, b, f) = (around(own), around(before), around(further));
-    [o[1], o[0], b[1], b[2], b[3], f[2]]
+pub fn grade(set: &Set, before: i32, one: u32, two: u32) -> usize {
+    let sum = (before + set.weights[1] as i32 * two as i32) + set.weights[0] as i32 * one as i32;
+    (sum >> 4).clamp(0, GRADES as i32 - 1) as usize
 }
 
 /// Classes of a row with a margin on both sides.
@@ -268,21 +265,22 @@ pub fn walk<C: Coder, F: Frame>(coder: &mut C, frame: &mut F, sides: [usize; 3],
             if len > end - start {
                 return Err(corruption("hits: a run beyond its row"));
             }
-            let mut peak = 0;
+            let (mut peak, mut one, mut two) = (0, 0u32, 0);
             for p in 0..len {
                 let at = (start + p) as usize;
                 let which = set(plan.period, p, len);
                 let Some(set) = plan.sets.get(which) else {
                     return Err(corruption("hits: a set of places that is not there"));
                 };
-                let grade = predict(set, inputs(&own, &before, &further, at));
-                let context = contexts[which][grade] as usize;
+                let grade = grade(set, from_before(set, &before, &further, at), one, two);
+                let context = contexts[which][grade & (GRADES - 1)] as usize;
                 let number = if C::ENCODING { frame.number(base + at) } else { 0 };
                 let s = if C::ENCODING { class(number, depth).0 } else { 0 };
                 let s = coder.symbol(&mut tables.values[context], s as usize) as u32;
                 let number = coder.rest(s, depth, number);
                 own[at + MARGIN] = s as u8;
-                peak = peak.max(s as u8);
+                peak = peak.max(s);
+                (one, two) = (s, one);
                 if !C::ENCODING {
                     frame.put(base + at, number)?;
                 }
@@ -290,7 +288,7 @@ pub fn walk<C: Coder, F: Frame>(coder: &mut C, frame: &mut F, sides: [usize; 3],
             if mate == 0 && until > 0 {
                 mate = 1;
             }
-            let run = Run { start, len, peak, mate };
+            let run = Run { start, len, peak: peak as u8, mate };
             if C::ENCODING {
                 runs[k] = run;
             } else {
