@@ -3,16 +3,19 @@
 mod coder;
 mod fit;
 mod frame;
+mod mixed;
 mod model;
 
 pub use frame::Count;
 
+use crate::entropy::binary;
 use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::transform::keys::{unzigzag, zigzag};
 use coder::{Decoder, Encoder};
 use frame::{Index, Sink, Source, Values};
-use model::{GRADES, INPUTS, Plan, SETS, Set, sets, walk};
+use mixed::Mixed;
+use model::{Counted, GRADES, INPUTS, Plan, SETS, Set, sets, walk};
 
 /// How much time may go into a smaller payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +42,33 @@ pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mu
     if hits == 0 {
         return Ok(true);
     }
-    let _ = effort;
     let (values, most) = fit::values(cells, times, &index);
     let crowd: usize = std::env::var("CROWD").ok().and_then(|x| x.parse().ok()).unwrap_or(200);
     let plan = fit::plan(cells, sides, &index, hits, &values, most, crowd);
-    write_plan(&plan, &values, out);
-    let mut coder = Encoder::new(hits * 2);
-    walk(&mut coder, &mut Source::new(cells, cells.len() / times, &values, &index), sides, &plan)?;
-    coder.finish(out);
+    write_plan(&plan, &values, effort, out);
+    let mut coder = Encoder::new(index.runs.len() * 4 + if effort == Effort::Fast { hits * 2 } else { hits });
+    let mut source = Source::new(cells, cells.len() / times, &values, &index);
+    match effort {
+        Effort::Fast => {
+            walk(&mut coder, &mut Counted::new(&plan), &mut source, sides, &plan)?;
+            coder.finish(out);
+        }
+        Effort::Balanced => {
+            let mut mixed = Mixed::new(binary::Encoder::new(), plan.shades(), hits, unit(&plan));
+            walk(&mut coder, &mut mixed, &mut source, sides, &plan)?;
+            let mut stream = Vec::new();
+            coder.finish(&mut stream);
+            put(out, stream.len() as u64);
+            out.extend(stream);
+            out.extend(mixed.coder.finish());
+        }
+    }
     Ok(true)
+}
+
+/// Grades that a context of mixed values holds.
+fn unit(plan: &Plan) -> u32 {
+    if plan.depth() > 3 { 1 } else { 4 }
 }
 
 /// The cells of a payload.
@@ -61,11 +82,23 @@ pub fn decode<T: Count>(payload: &[u8], sides: [usize; 3]) -> Result<Vec<T>> {
     if hits == 0 {
         return Ok(vec![T::default(); count]);
     }
-    let (plan, values) = read_plan::<T>(&mut c)?;
+    let (plan, values, effort) = read_plan::<T>(&mut c)?;
     let mut sink = Sink::<T>::new(count, &values, plan.most);
-    let mut coder = Decoder::new(c.rest());
-    walk(&mut coder, &mut sink, sides, &plan)?;
-    coder.finish()?;
+    match effort {
+        Effort::Fast => {
+            let mut coder = Decoder::new(c.rest());
+            walk(&mut coder, &mut Counted::new(&plan), &mut sink, sides, &plan)?;
+            coder.finish()?;
+        }
+        Effort::Balanced => {
+            let len = c.count()?;
+            let mut coder = Decoder::new(c.take(len)?);
+            let hits = hits.min(count as u64) as usize;
+            let mut mixed = Mixed::new(binary::Decoder::new(c.rest()), plan.shades(), hits, unit(&plan));
+            walk(&mut coder, &mut mixed, &mut sink, sides, &plan)?;
+            coder.finish()?;
+        }
+    }
     Ok(sink.cells)
 }
 
@@ -75,9 +108,9 @@ fn fits(count: usize, sides: [usize; 3]) -> bool {
     product == Some(count as u64) && count < 1 << 31
 }
 
-fn write_plan(plan: &Plan, values: &Values, out: &mut Vec<u8>) {
+fn write_plan(plan: &Plan, values: &Values, effort: Effort, out: &mut Vec<u8>) {
     let listed = matches!(values, Values::Listed(_)) as u8;
-    out.push(plan.period as u8 | listed << 4);
+    out.push(plan.period as u8 | listed << 4 | (effort as u8) << 5);
     put(out, plan.most as u64);
     match values {
         Values::Above(low) => put(out, *low as u64),
@@ -103,15 +136,15 @@ fn write_plan(plan: &Plan, values: &Values, out: &mut Vec<u8>) {
     }
 }
 
-fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values)> {
+fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values, Effort)> {
     let bad = || corruption("hits: a plan that makes no sense");
     let first = c.byte()?;
     let period = (first & 15) as u32;
     let most = u32::try_from(c.varint()?).map_err(|_| bad())?;
-    if first >> 5 != 0 || period > 8 || most == 0 {
+    if first >> 6 != 0 || period > 8 || most == 0 {
         return Err(bad());
     }
-    let values = if first >> 4 == 0 {
+    let values = if first >> 4 & 1 == 0 {
         let low = u32::try_from(c.varint()?).map_err(|_| bad())?;
         if low as u64 + most as u64 > T::MOST as u64 {
             return Err(bad());
@@ -148,5 +181,6 @@ fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values)> {
         }
         list.push(Set { weights, bias, bounds });
     }
-    Ok((Plan { most, period, peaks, slack, sets: list }, values))
+    let effort = if first >> 5 == 0 { Effort::Fast } else { Effort::Balanced };
+    Ok((Plan { most, period, peaks, slack, sets: list }, values, effort))
 }

@@ -5,8 +5,8 @@ use super::coder::{class, fineness};
 use super::frame::{Count, Index, Run, Values};
 use super::model::{GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, set, sets, wipe};
 
-/// Hits that are looked at to find predictions.
-const SAMPLE: usize = 1 << 13;
+/// Hits that are looked at to find predictions: an eighth, at least and at most so many.
+const SAMPLE: [usize; 2] = [1 << 11, 1 << 14];
 /// Rows next to each other in the sample.
 const TOGETHER: usize = 8;
 /// Distinct values that are worth a list.
@@ -109,7 +109,7 @@ pub fn plan<T: Count>(
     let mut peaks = [0usize; 64];
     // rows next to each other, every so often
     let groups = index.rows.len().div_ceil(TOGETHER);
-    let stride = (hits / SAMPLE).clamp(1, groups.max(1));
+    let stride = (hits / (hits / 8).clamp(SAMPLE[0], SAMPLE[1])).clamp(1, groups.max(1));
     let mut taken = 0;
     let none = blank(times);
     let mut rows = [blank(times), blank(times), blank(times)];

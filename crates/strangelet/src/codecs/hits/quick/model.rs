@@ -112,46 +112,105 @@ fn digits(x: u32) -> usize {
     (32 - x.leading_zeros()) as usize
 }
 
+/// What is known of a hit before its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its set of places.
+    pub set: usize,
+    /// What is expected, in quarters of a class.
+    pub grade: usize,
+    /// The class before in the run, or 0.
+    pub one: u32,
+    /// The one before that.
+    pub two: u32,
+    /// Its place in the run.
+    pub p: u32,
+    /// The length of the run.
+    pub len: u32,
+}
+
+/// Codes the classes of values.
+pub trait Shades<C> {
+    /// Codes a class.
+    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32;
+}
+
+/// One table for each context of the plan.
+pub struct Counted {
+    /// The context of each grade of each set.
+    contexts: [[u16; GRADES]; SETS],
+    tables: Vec<Table<64>>,
+}
+
+impl Counted {
+    /// The contexts of a plan.
+    pub fn new(plan: &Plan) -> Self {
+        let (mut contexts, mut tables) = ([[0u16; GRADES]; SETS], Vec::new());
+        let shades = plan.shades();
+        for (set, to) in plan.sets.iter().zip(&mut contexts) {
+            let mut from = 0;
+            for &end in set.bounds.iter().chain([&255]) {
+                let end = end as usize + 1;
+                let centre = ((from + end) / 8).min(shades - 1);
+                to[from.min(end)..end].fill(tables.len() as u16);
+                tables.push(Table::new(shades, centre as u8));
+                from = end;
+            }
+        }
+        Counted { contexts, tables }
+    }
+}
+
+impl<C: Coder> Shades<C> for Counted {
+    #[inline(always)]
+    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32 {
+        let context = self.contexts[place.set][place.grade & (GRADES - 1)] as usize;
+        coder.symbol(&mut self.tables[context], s as usize) as u32
+    }
+}
+
+impl Plan {
+    /// Bits of a class behind its first.
+    pub fn depth(&self) -> u32 {
+        fineness(self.most, 5)
+    }
+
+    /// Number of classes, and the class 0.
+    pub fn shades(&self) -> usize {
+        class(self.most, self.depth()).0 as usize + 1
+    }
+}
+
 struct Tables {
     starts: Vec<Table<16>>,
     gaps: Vec<Table<64>>,
     ends: Vec<Table<64>>,
     lengths: Vec<Table<64>>,
     rows: Table<64>,
-    values: Vec<Table<64>>,
 }
 
 const LENGTHS: usize = 17;
 
 /// Codes all hits of a frame of `sides` (slowest first).
-pub fn walk<C: Coder, F: Frame>(coder: &mut C, frame: &mut F, sides: [usize; 3], plan: &Plan) -> Result<()> {
+pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
+    coder: &mut C,
+    shades: &mut S,
+    frame: &mut F,
+    sides: [usize; 3],
+    plan: &Plan,
+) -> Result<()> {
     let (pads, times) = (sides[1], sides[2]);
     let rows = sides[0] * pads;
-    let depth = fineness(plan.most, 5);
+    let depth = plan.depth();
     let fine = fineness(times as u32 + 1, 3);
     let row_fine = fineness(rows as u32, 2);
     let steps = class(times as u32 + 1, fine).0 as usize + 1;
-    let shades = class(plan.most, depth).0 as usize + 1;
-    // the context of each grade of each set
-    let mut contexts = [[0u16; GRADES]; SETS + 1];
-    let mut values = Vec::new();
-    for (set, to) in plan.sets.iter().zip(&mut contexts) {
-        let mut from = 0;
-        for &end in set.bounds.iter().chain([&255]) {
-            let end = end as usize + 1;
-            let centre = ((from + end) / 8).min(shades - 1);
-            to[from.min(end)..end].fill(values.len() as u16);
-            values.push(Table::new(shades, centre as u8));
-            from = end;
-        }
-    }
     let mut tables = Tables {
         starts: vec![Table::new(EARLIER + 1, EVEN); 6 * 4 * 3],
         gaps: vec![Table::new(steps, EVEN); 33],
         ends: vec![Table::new(steps, EVEN); 3 * 33],
         lengths: vec![Table::new(steps, EVEN); LENGTHS],
         rows: Table::new(class(rows as u32, row_fine).0 as usize + 1, EVEN),
-        values,
     };
     let (mut own, mut before, mut further) = (blank(times), blank(times), blank(times));
     let (mut runs, mut mates, mut last) = (Vec::<Run>::new(), Vec::<Run>::new(), Vec::<Run>::new());
@@ -273,10 +332,9 @@ pub fn walk<C: Coder, F: Frame>(coder: &mut C, frame: &mut F, sides: [usize; 3],
                     return Err(corruption("hits: a set of places that is not there"));
                 };
                 let grade = grade(set, from_before(set, &before, &further, at), one, two);
-                let context = contexts[which][grade & (GRADES - 1)] as usize;
                 let number = if C::ENCODING { frame.number(base + at) } else { 0 };
                 let s = if C::ENCODING { class(number, depth).0 } else { 0 };
-                let s = coder.symbol(&mut tables.values[context], s as usize) as u32;
+                let s = shades.code(coder, Place { set: which, grade, one, two, p, len }, s);
                 let number = coder.rest(s, depth, number);
                 own[at + MARGIN] = s as u8;
                 peak = peak.max(s);
