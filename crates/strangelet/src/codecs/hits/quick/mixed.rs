@@ -7,9 +7,9 @@ use crate::entropy::mix::{Counter, Weights};
 /// Contexts of a bit.
 const INPUTS: usize = 3;
 /// Counters do not slow down further than this.
-const LIMIT: u32 = 400;
+const LIMIT: u32 = 1000;
 /// How fast weights learn.
-const RATE: i32 = 3;
+const RATE: i32 = 6;
 
 /// Mixes what three contexts say of each bit of a class.
 pub struct Mixed<B> {
@@ -20,7 +20,8 @@ pub struct Mixed<B> {
     shift: u32,
     /// By the set of places and the bit.
     weights: Vec<Weights<INPUTS>>,
-    bits: u32,
+    /// Groups of eight classes.
+    groups: u32,
     unit: u32,
 }
 
@@ -33,7 +34,7 @@ impl<B: BitCoder> Mixed<B> {
             nodes: std::array::from_fn(|_| vec![[Counter::default(); 8]; size]),
             shift: 32 - size.trailing_zeros(),
             weights: vec![Weights([26_000; INPUTS]); 128],
-            bits: (usize::BITS - (shades.max(2) - 1).leading_zeros()).clamp(1, 6),
+            groups: (shades.clamp(1, 64) as u32 - 1) / 8 + 1,
             unit,
         }
     }
@@ -44,28 +45,28 @@ impl<B: BitCoder> Mixed<B> {
         if grade < knee { grade / self.unit } else { 20 + (grade - knee) / (4 * self.unit) }
     }
 
-    /// Codes the lowest `count` (at most 3) bits of `s`.
+    /// The nodes of three contexts.
     #[inline(always)]
-    fn part(&mut self, hashes: [u32; INPUTS], set: usize, count: u32, s: u32) -> u32 {
-        let at = hashes.map(|h| (h.wrapping_mul(0x9E37_79B1) >> self.shift) as usize);
+    fn find(&self, hashes: [u32; INPUTS], group: u32) -> [usize; INPUTS] {
+        hashes.map(|h| ((h << 4 | group).wrapping_mul(0x9E37_79B1) >> self.shift) as usize)
+    }
+
+    /// Codes a bit at a node.
+    #[inline(always)]
+    fn bit(&mut self, at: [usize; INPUTS], node: usize, weights: usize, bit: bool) -> bool {
         let [a, b, c] = &mut self.nodes;
         let (Some(a), Some(b), Some(c)) = (a.get_mut(at[0]), b.get_mut(at[1]), c.get_mut(at[2])) else {
-            return 0;
+            return false;
         };
-        let mut node = 1usize;
-        for level in (0..count).rev() {
-            let bit = s >> level & 1 != 0;
-            let [a, b, c] = [&mut a[node & 7], &mut b[node & 7], &mut c[node & 7]];
-            let weights = &mut self.weights[(set + level as usize) & 127];
-            let mixed = weights.mix([a.p(), b.p(), c.p()]);
-            let bit = self.coder.code(bit, mixed.p);
-            weights.update(&mixed, bit, RATE);
-            a.update(bit, LIMIT);
-            b.update(bit, LIMIT);
-            c.update(bit, LIMIT);
-            node = node << 1 | bit as usize;
-        }
-        node as u32 & !(1 << count)
+        let [a, b, c] = [&mut a[node & 7], &mut b[node & 7], &mut c[node & 7]];
+        let weights = &mut self.weights[weights & 127];
+        let mixed = weights.mix([a.p(), b.p(), c.p()]);
+        let bit = self.coder.code(bit, mixed.p);
+        weights.update(&mixed, bit, RATE);
+        a.update(bit, LIMIT);
+        b.update(bit, LIMIT);
+        c.update(bit, LIMIT);
+        bit
     }
 }
 
@@ -79,12 +80,33 @@ impl<B: BitCoder, C> Shades<C> for Mixed<B> {
             set << 16 | place.one << 8 | self.step(place.two * 4) / 2,
             grade / 2 << 16 | place.len.min(12) << 8 | place.p.min(31),
         ];
-        let high = self.bits.saturating_sub(3);
-        let mut top = 0;
-        if high > 0 {
-            top = self.part(hashes.map(|h| h << 4 | 15), place.set * 8 + 3, high, s >> 3);
+        let set = place.set * 8;
+        // which eight classes: those expected, or how many further up or down
+        let expected = (place.grade as u32 / 32).min(self.groups - 1);
+        let mut group = expected;
+        if self.groups > 1 {
+            let at = self.find(hashes, 8 | expected);
+            let wanted = s >> 3;
+            if self.bit(at, 0, set, wanted != expected) {
+                let up = match expected {
+                    0 => true,
+                    e if e == self.groups - 1 => false,
+                    e => self.bit(at, 1, set + 1, wanted > e),
+                };
+                let last = if up { self.groups - 1 } else { 0 };
+                group = if up { group + 1 } else { group - 1 };
+                let mut node = 2;
+                while group != last && self.bit(at, node, set + 2, wanted != group) {
+                    group = if up { group + 1 } else { group - 1 };
+                    node = (node + 1).min(7);
+                }
+            }
         }
-        let low = self.part(hashes.map(|h| h << 4 | top), place.set * 8, self.bits - high, s & 7);
-        top << (self.bits - high) | low
+        let at = self.find(hashes, group);
+        let mut node = 1;
+        for level in (0..3).rev() {
+            node = node << 1 | self.bit(at, node, set + 3 + level, s >> level & 1 != 0) as usize;
+        }
+        group << 3 | (node as u32 & 7)
     }
 }
