@@ -43,9 +43,10 @@ pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mu
         return Ok(true);
     }
     let (values, most) = fit::values(cells, times, &index);
-    let crowd: usize = std::env::var("CROWD").ok().and_then(|x| x.parse().ok()).unwrap_or(200);
+    let crowd: usize = std::env::var("CROWD").ok().and_then(|x| x.parse().ok()).unwrap_or((hits.isqrt()).clamp(16, 250));
     let plan = fit::plan(cells, sides, &index, hits, &values, most, crowd);
     write_plan(&plan, &values, effort, out);
+    if std::env::var("SHOW").is_ok() { eprintln!("header {} bounds {:?}", out.len(), plan.sets.iter().map(|s| s.bounds.len()).collect::<Vec<_>>()); }
     let mut coder = Encoder::new(index.runs.len() * 4 + if effort == Effort::Fast { hits * 2 } else { hits });
     let mut source = Source::new(cells, cells.len() / times, &values, &index);
     match effort {
@@ -110,7 +111,7 @@ fn fits(count: usize, sides: [usize; 3]) -> bool {
 
 fn write_plan(plan: &Plan, values: &Values, effort: Effort, out: &mut Vec<u8>) {
     let listed = matches!(values, Values::Listed(_)) as u8;
-    out.push(plan.period as u8 | listed << 4 | (effort as u8) << 5);
+    out.push(plan.ends as u8 | listed << 4 | (effort as u8) << 5);
     put(out, plan.most as u64);
     match values {
         Values::Above(low) => put(out, *low as u64),
@@ -139,9 +140,9 @@ fn write_plan(plan: &Plan, values: &Values, effort: Effort, out: &mut Vec<u8>) {
 fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values, Effort)> {
     let bad = || corruption("hits: a plan that makes no sense");
     let first = c.byte()?;
-    let period = (first & 15) as u32;
+    let ends = first & 1 != 0;
     let most = u32::try_from(c.varint()?).map_err(|_| bad())?;
-    if first >> 6 != 0 || period > 8 || most == 0 {
+    if first >> 6 != 0 || first & 14 != 0 || most == 0 {
         return Err(bad());
     }
     let values = if first >> 4 & 1 == 0 {
@@ -165,7 +166,7 @@ fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values, Effort)> {
     let peaks = c.array::<5>()?;
     let slack = c.byte()?;
     let mut list = Vec::with_capacity(SETS);
-    for _ in 0..sets(period) {
+    for _ in 0..sets(ends) {
         let weights = c.array::<INPUTS>()?.map(|w| w as i8);
         let bias = unzigzag(c.varint()?) as i64;
         let bias = i32::try_from(bias).ok().filter(|b| b.abs() < 1 << 20).ok_or_else(bad)?;
@@ -182,5 +183,5 @@ fn read_plan<T: Count>(c: &mut Cursor) -> Result<(Plan, Values, Effort)> {
         list.push(Set { weights, bias, bounds });
     }
     let effort = if first >> 5 == 0 { Effort::Fast } else { Effort::Balanced };
-    Ok((Plan { most, period, peaks, slack, sets: list }, values, effort))
+    Ok((Plan { most, ends, peaks, slack, sets: list }, values, effort))
 }

@@ -10,7 +10,7 @@ const SCALE: u32 = 15;
 const ONE: u32 = 1 << SCALE;
 const LOW: u32 = 1 << 16;
 /// What a symbol adds to its count.
-const STEP: u16 = 12;
+const STEP: u16 = 16;
 /// Counts are halved from this sum on.
 const FULL: u32 = 52_000;
 /// Slots that share an entry of the first look.
@@ -55,7 +55,7 @@ impl<const N: usize> Table<N> {
         let n = (self.n as usize).min(N - 1);
         let mut total: u32 = self.counts[..n].iter().map(|&c| c as u32).sum();
         if total == 0 {
-            let wide = 2 + self.centre as i32 / 8;
+            let wide = 2 + self.centre as i32 / 16;
             for (i, c) in self.counts[..n].iter_mut().enumerate() {
                 *c = match self.centre {
                     EVEN => 1,

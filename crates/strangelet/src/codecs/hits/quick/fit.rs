@@ -7,6 +7,8 @@ use super::model::{GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, 
 
 /// Hits that are looked at to find predictions: an eighth, at least and at most so many.
 const SAMPLE: [usize; 2] = [1 << 11, 1 << 14];
+/// Frames of fewer hits have few sets of places.
+const SMALL: usize = 8000;
 /// Rows next to each other in the sample.
 const TOGETHER: usize = 8;
 /// Distinct values that are worth a list.
@@ -36,10 +38,12 @@ pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u3
     let (low, high) = range(cells, times, index);
     let range = high - low + 1;
     let above = (Values::Above(low - 1), range);
+    let count = index.runs.iter().fold(0, |n, run| n + run.len as u64);
     let runs = hits(cells, times, index);
     let list = if range <= 1 << 16 { listed_narrow(runs, low, range) } else { listed_wide(runs) };
     match list {
-        Some(list) if list.len() as u64 * 3 <= range as u64 => {
+        // the list has to pay for itself
+        Some(list) if list.len() as u64 * 3 <= range as u64 && list.len() as u64 * 64 <= count.max(1024) => {
             let most = list.len() as u32;
             (Values::Listed(list), most)
         }
@@ -102,10 +106,12 @@ pub fn plan<T: Count>(
 ) -> Plan {
     let [_, pads, times] = sides;
     let depth = fineness(most, 5);
+    // where most runs are as long as each other, the distance to the end says nothing new
     let mut lengths = [0usize; 16];
     index.runs.iter().for_each(|run| lengths[run.len.min(15) as usize] += 1);
-    let period = (3..9).find(|&p| lengths[p] * 2 > index.runs.len()).unwrap_or(0) as u32;
-    let mut looks: Vec<Vec<Look>> = vec![Vec::new(); sets(period)];
+    let alike = lengths.iter().any(|&l| l * 2 > index.runs.len());
+    let ends = !alike && hits >= SMALL;
+    let mut looks: Vec<Vec<Look>> = vec![Vec::new(); sets(ends)];
     let mut peaks = [0usize; 64];
     // rows next to each other, every so often
     let groups = index.rows.len().div_ceil(TOGETHER);
@@ -135,7 +141,7 @@ pub fn plan<T: Count>(
                         let class = own[at];
                         peak = peak.max(class);
                         let inputs = [one, two, before[at - 1], before[at], before[at + 1], further[at]];
-                        looks[set(period, p, run.len)].push(Look { inputs, class });
+                        looks[set(ends, p, run.len)].push(Look { inputs, class });
                         (one, two) = (class, one);
                     }
                     taken += run.len as usize;
@@ -150,7 +156,7 @@ pub fn plan<T: Count>(
     }
     let scale = hits.div_ceil(taken.max(1)).max(1);
     let sets = looks.iter().map(|looks| fit(looks, crowd, scale, depth)).collect();
-    Plan { most, period, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
+    Plan { most, ends, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
 }
 
 impl Set {

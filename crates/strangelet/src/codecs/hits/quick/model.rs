@@ -14,7 +14,7 @@ const EARLIER: usize = NONE + 1;
 /// Cells beside a row of classes.
 const MARGIN: usize = 2;
 /// Most sets of weights.
-pub const SETS: usize = 9;
+pub const SETS: usize = 16;
 /// Steps of a prediction, quarters of a class.
 pub const GRADES: usize = 256;
 
@@ -34,8 +34,8 @@ pub struct Set {
 pub struct Plan {
     /// Largest number of a value.
     pub most: u32,
-    /// Hits that the detector keeps together, 0 where there is no such habit.
-    pub period: u32,
+    /// Whether the places before the end of a run differ, not only those behind its start.
+    pub ends: bool,
     /// Classes of peaks.
     pub peaks: [u8; 5],
     /// What a peak must differ from its mate's by to be another.
@@ -44,24 +44,15 @@ pub struct Plan {
     pub sets: Vec<Set>,
 }
 
-/// How many sets of places there are for a period.
-pub fn sets(period: u32) -> usize {
-    if period == 0 { 9 } else { period as usize + 1 }
+/// How many sets of places there are.
+pub fn sets(ends: bool) -> usize {
+    if ends { SETS } else { 3 }
 }
 
 /// The set of a place `p` of a run of `len`.
 #[inline(always)]
-pub fn set(period: u32, p: u32, len: u32) -> usize {
-    if period == 0 {
-        (p.min(2) * 3 + (len - 1 - p).min(2)) as usize
-    } else if p < period {
-        p as usize
-    } else {
-        match p % period {
-            0 => period as usize,
-            inside => inside as usize,
-        }
-    }
+pub fn set(ends: bool, p: u32, len: u32) -> usize {
+    if ends { (p.min(3) * 4 + (len - 1 - p).min(3)) as usize } else { p.min(2) as usize }
 }
 
 /// The part of a prediction that the rows before and the bias make, in 64ths.
@@ -327,7 +318,7 @@ pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
             let (mut peak, mut one, mut two) = (0, 0u32, 0);
             for p in 0..len {
                 let at = (start + p) as usize;
-                let which = set(plan.period, p, len);
+                let which = set(plan.ends, p, len);
                 let Some(set) = plan.sets.get(which) else {
                     return Err(corruption("hits: a set of places that is not there"));
                 };
