@@ -3,7 +3,7 @@
 
 use super::coder::{class, fineness};
 use super::frame::{Count, Index, Run, Values};
-use super::model::{GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, set, sets, wipe};
+use super::model::{FINEST, GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, set, sets, wipe};
 
 /// Hits that are looked at to find predictions: an eighth, at least and at most so many.
 const SAMPLE: [usize; 2] = [1 << 11, 1 << 14];
@@ -52,7 +52,11 @@ pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u3
 }
 
 /// The values in use within a narrow range, unless they are many.
-fn listed_narrow<'a, T: Count>(runs: impl Iterator<Item = &'a [T]>, low: u32, range: u32) -> Option<Vec<u32>> {
+fn listed_narrow<'a, T: Count>(
+    runs: impl Iterator<Item = &'a [T]>,
+    low: u32,
+    range: u32,
+) -> Option<Vec<u32>> {
     let mut used = vec![false; range as usize];
     let mut count = 0;
     for run in runs {
@@ -102,10 +106,10 @@ pub fn plan<T: Count>(
     hits: usize,
     values: &Values,
     most: u32,
-    crowd: usize,
 ) -> Plan {
+    let crowd = hits.isqrt().clamp(16, 250);
     let [_, pads, times] = sides;
-    let depth = fineness(most, 5);
+    let depth = fineness(most, FINEST);
     // where most runs are as long as each other, the distance to the end says nothing new
     let mut lengths = [0usize; 16];
     index.runs.iter().for_each(|run| lengths[run.len.min(15) as usize] += 1);
@@ -130,7 +134,8 @@ pub fn plan<T: Count>(
             fill(&mut rows[k % 3], cells, index.of(k), values, depth);
             if k >= from {
                 let back = |pads_back: usize| {
-                    let there = |j: &usize| row % pads >= pads_back && index.rows[*j].0 as usize + pads_back == row;
+                    let there =
+                        |j: &usize| row % pads >= pads_back && index.rows[*j].0 as usize + pads_back == row;
                     (k.saturating_sub(2).max(first)..k).find(there).map_or(&none, |j| &rows[j % 3])
                 };
                 let (own, before, further) = (&rows[k % 3], back(1), back(2));
@@ -156,7 +161,7 @@ pub fn plan<T: Count>(
     }
     let scale = hits.div_ceil(taken.max(1)).max(1);
     let sets = looks.iter().map(|looks| fit(looks, crowd, scale, depth)).collect();
-    Plan { most, ends, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
+    Plan { most, depth, ends, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
 }
 
 impl Set {

@@ -1,6 +1,6 @@
 //! Values by mixing: each class as bits, each bit from three contexts whose probabilities are mixed.
 
-use super::model::{Place, Shades};
+use super::model::{Place, Plan, Shades};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::{Counter, Weights};
 
@@ -26,16 +26,17 @@ pub struct Mixed<B> {
 }
 
 impl<B: BitCoder> Mixed<B> {
-    /// For `shades` classes (less than 64) and about so many hits; steps of a prediction are `unit` grades wide.
-    pub fn new(coder: B, shades: usize, hits: usize, unit: u32) -> Self {
+    /// For a plan and so many hits.
+    pub fn new(coder: B, plan: &Plan, hits: usize) -> Self {
         let size = (hits / 2).clamp(1 << 8, 1 << 15).next_power_of_two();
         Mixed {
             coder,
             nodes: std::array::from_fn(|_| vec![[Counter::default(); 8]; size]),
             shift: 32 - size.trailing_zeros(),
             weights: vec![Weights([26_000; INPUTS]); 128],
-            groups: (shades.clamp(1, 64) as u32 - 1) / 8 + 1,
-            unit,
+            groups: (plan.shades().clamp(1, 64) as u32 - 1) / 8 + 1,
+            // few values have finer steps
+            unit: if plan.depth > 3 { 1 } else { 4 },
         }
     }
 

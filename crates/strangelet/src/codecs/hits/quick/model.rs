@@ -13,6 +13,8 @@ const NONE: usize = 2 * REACH as usize + 1;
 const EARLIER: usize = NONE + 1;
 /// Cells beside a row of classes.
 const MARGIN: usize = 2;
+/// Most bits of a class of values behind its first.
+pub const FINEST: u32 = 5;
 /// Most sets of weights.
 pub const SETS: usize = 16;
 /// Steps of a prediction, quarters of a class.
@@ -34,6 +36,8 @@ pub struct Set {
 pub struct Plan {
     /// Largest number of a value.
     pub most: u32,
+    /// Bits of a class of values behind its first.
+    pub depth: u32,
     /// Whether the places before the end of a run differ, not only those behind its start.
     pub ends: bool,
     /// Classes of peaks.
@@ -161,198 +165,284 @@ impl<C: Coder> Shades<C> for Counted {
 }
 
 impl Plan {
-    /// Bits of a class behind its first.
-    pub fn depth(&self) -> u32 {
-        fineness(self.most, 5)
-    }
-
     /// Number of classes, and the class 0.
     pub fn shades(&self) -> usize {
-        class(self.most, self.depth()).0 as usize + 1
+        class(self.most, self.depth).0 as usize + 1
     }
 }
 
-struct Tables {
-    starts: Vec<Table<16>>,
+/// Places of starts and lengths, with the tables that tell them.
+struct Starts {
+    kinds: Vec<Table<16>>,
     gaps: Vec<Table<64>>,
     ends: Vec<Table<64>>,
     lengths: Vec<Table<64>>,
-    rows: Table<64>,
+    /// Number of time bins.
+    times: u32,
+    /// Bits of a class of times behind its first.
+    fine: u32,
 }
 
+/// Contexts of a length: what is left of the run that told its start, or none told it.
 const LENGTHS: usize = 17;
+/// Classes of peaks.
+const PEAKS: usize = 6;
 
-/// Codes all hits of a frame of `sides` (slowest first).
+/// Where a run starts and what told so.
+struct Start {
+    at: u32,
+    /// Peak of the run of the row before that told it, 0 for none.
+    mate: u8,
+    /// The end of that run.
+    until: u32,
+}
+
+impl Starts {
+    fn new(times: u32) -> Self {
+        let fine = fineness(times + 1, 3);
+        let table = Table::new(class(times + 1, fine).0 as usize + 1, EVEN);
+        let spans = digits(times) + 1;
+        Starts {
+            kinds: vec![Table::new(EARLIER + 1, EVEN); PEAKS * 4 * 3],
+            gaps: vec![table.clone(); spans],
+            ends: vec![table.clone(); 3 * spans],
+            lengths: vec![table; LENGTHS],
+            times,
+            fine,
+        }
+    }
+
+    /// Codes whether the run `m` of the row before tells a start from `t` on.
+    #[inline(always)]
+    fn kind<C: Coder>(&mut self, coder: &mut C, plan: &Plan, m: &Run, t: u32, next: Option<Run>) -> usize {
+        let early = m.start.saturating_sub(REACH);
+        let shut = if t < early { 0 } else { (t + REACH - m.start).div_ceil(3).min(2) as usize };
+        let peak = plan.peaks.iter().filter(|&&p| p <= m.peak).count();
+        let trend = if m.mate == 0 {
+            0
+        } else if m.peak > m.mate.saturating_add(plan.slack) {
+            1
+        } else if m.mate > m.peak.saturating_add(plan.slack) {
+            2
+        } else {
+            3
+        };
+        let kind = match next {
+            Some(r) if r.start < early => EARLIER,
+            Some(r) if r.start <= m.start + REACH => (r.start + REACH - m.start) as usize,
+            _ => NONE,
+        };
+        coder.symbol(&mut self.kinds[(peak * 4 + trend) * 3 + shut], kind)
+    }
+
+    /// The next start from `t` on, or none. `told` is the first run of the row before that may tell one; `state` is 0
+    /// where that row has runs, else 1 before the first run of this row and 2 behind.
+    #[inline(always)]
+    fn next<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        plan: &Plan,
+        mates: &[Run],
+        told: &mut usize,
+        t: u32,
+        state: usize,
+        next: Option<Run>,
+    ) -> Result<Option<Start>> {
+        let beyond = || corruption("hits: a start beyond its row");
+        while let Some(m) = mates.get(*told) {
+            if m.start + REACH < t {
+                *told += 1;
+                continue;
+            }
+            match self.kind(coder, plan, m, t, next) {
+                NONE => *told += 1,
+                EARLIER => {
+                    let span = m.start.saturating_sub(REACH).saturating_sub(t);
+                    let gap = next.map_or(0, |r| r.start - t);
+                    let gap = coder.number(&mut self.gaps[digits(span)], self.fine, gap);
+                    return if gap < span {
+                        Ok(Some(Start { at: t + gap, mate: 0, until: 0 }))
+                    } else {
+                        Err(beyond())
+                    };
+                }
+                kind => {
+                    *told += 1;
+                    let at = (m.start + kind as u32).wrapping_sub(REACH);
+                    let fits = at >= t && at < self.times;
+                    return if fits {
+                        Ok(Some(Start { at, mate: m.peak, until: m.start + m.len }))
+                    } else {
+                        Err(beyond())
+                    };
+                }
+            }
+        }
+        if t >= self.times {
+            return Ok(None);
+        }
+        let span = self.times - t;
+        let spans = self.gaps.len();
+        let gap = next.map_or(0, |r| r.start - t + 1);
+        let gap = coder.number(&mut self.ends[state * spans + digits(span)], self.fine, gap);
+        match gap {
+            0 => Ok(None),
+            gap if gap <= span => Ok(Some(Start { at: t + gap - 1, mate: 0, until: 0 })),
+            _ => Err(beyond()),
+        }
+    }
+
+    /// The length of a run.
+    #[inline(always)]
+    fn length<C: Coder>(&mut self, coder: &mut C, start: &Start, next: Option<Run>) -> Result<u32> {
+        let left =
+            if start.mate == 0 { LENGTHS - 1 } else { start.until.saturating_sub(start.at).min(15) as usize };
+        let len = next.map_or(0, |r| r.len - 1);
+        let len = coder.number(&mut self.lengths[left], self.fine, len).saturating_add(1);
+        if len > self.times - start.at { Err(corruption("hits: a run beyond its row")) } else { Ok(len) }
+    }
+}
+
+/// The classes of a row and of the two before, and their runs.
+struct Near {
+    own: Vec<u8>,
+    before: Vec<u8>,
+    further: Vec<u8>,
+    runs: Vec<Run>,
+    mates: Vec<Run>,
+    last: Vec<Run>,
+}
+
+impl Near {
+    /// As if the rows before were empty.
+    fn forget(&mut self) {
+        wipe(&mut self.before, &self.mates);
+        self.mates.clear();
+        self.forget_further();
+    }
+
+    fn forget_further(&mut self) {
+        wipe(&mut self.further, &self.last);
+        self.last.clear();
+    }
+
+    /// The row becomes the one before.
+    fn pass(&mut self) {
+        self.forget_further();
+        std::mem::swap(&mut self.own, &mut self.further);
+        std::mem::swap(&mut self.before, &mut self.further);
+        std::mem::swap(&mut self.runs, &mut self.last);
+        std::mem::swap(&mut self.mates, &mut self.last);
+    }
+}
+
+/// Codes all hits of a frame of `sides` (slowest first). Their number.
 pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
     coder: &mut C,
     shades: &mut S,
     frame: &mut F,
     sides: [usize; 3],
     plan: &Plan,
-) -> Result<()> {
+) -> Result<usize> {
     let (pads, times) = (sides[1], sides[2]);
     let rows = sides[0] * pads;
-    let depth = plan.depth();
-    let fine = fineness(times as u32 + 1, 3);
     let row_fine = fineness(rows as u32, 2);
-    let steps = class(times as u32 + 1, fine).0 as usize + 1;
-    let mut tables = Tables {
-        starts: vec![Table::new(EARLIER + 1, EVEN); 6 * 4 * 3],
-        gaps: vec![Table::new(steps, EVEN); 33],
-        ends: vec![Table::new(steps, EVEN); 3 * 33],
-        lengths: vec![Table::new(steps, EVEN); LENGTHS],
-        rows: Table::new(class(rows as u32, row_fine).0 as usize + 1, EVEN),
+    let mut empty_rows = Table::<64>::new(class(rows as u32, row_fine).0 as usize + 1, EVEN);
+    let mut starts = Starts::new(times as u32);
+    let mut near = Near {
+        own: blank(times),
+        before: blank(times),
+        further: blank(times),
+        runs: Vec::new(),
+        mates: Vec::new(),
+        last: Vec::new(),
     };
-    let (mut own, mut before, mut further) = (blank(times), blank(times), blank(times));
-    let (mut runs, mut mates, mut last) = (Vec::<Run>::new(), Vec::<Run>::new(), Vec::<Run>::new());
-    let mut row = 0;
+    let (mut row, mut hits) = (0, 0);
     while row < rows {
         if row % pads == 0 {
-            wipe(&mut before, &mates);
-            wipe(&mut further, &last);
-            mates.clear();
-            last.clear();
+            near.forget();
         }
-        let mut known = false;
-        if mates.is_empty() {
-            let next = if C::ENCODING { frame.filled(row) } else { 0 };
-            let gap = coder.number(&mut tables.rows, row_fine, next.wrapping_sub(row) as u32) as usize;
+        let mut state = 0;
+        if near.mates.is_empty() {
+            let gap = if C::ENCODING { frame.filled(row) - row } else { 0 };
+            let gap = coder.number(&mut empty_rows, row_fine, gap as u32) as usize;
             if gap > rows - row {
                 return Err(corruption("hits: more rows than there are"));
-            }
-            if gap > 0 {
-                wipe(&mut further, &last);
-                last.clear();
             }
             row += gap;
             if row == rows {
                 break;
             }
-            if coder.exhausted() {
-                return Err(corruption("hits: ends too early"));
+            if gap > 0 {
+                near.forget_further();
             }
-            if row % pads == 0 {
-                wipe(&mut further, &last);
-                last.clear();
-            }
-            known = true;
+            state = 1;
         }
-        let base = row * times;
-        runs.clear();
         if C::ENCODING {
-            frame.runs(row, &mut runs);
+            frame.runs(row, &mut near.runs);
         }
-        let (mut t, mut told, mut k) = (0u32, 0, 0);
-        let end = times as u32;
+        let (mut t, mut told, mut k) = (0, 0, 0);
         loop {
-            while told < mates.len() && mates[told].start + REACH < t {
-                told += 1;
-            }
-            let next = if C::ENCODING { runs.get(k).copied() } else { None };
-            let (start, mut mate, until) = if let Some(m) = mates.get(told) {
-                let early = m.start.saturating_sub(REACH);
-                let shut = (t + REACH).saturating_sub(m.start);
-                let shut = if t < early { 0 } else { (shut as usize + 2) / 3 };
-                let peak = plan.peaks.iter().filter(|&&p| p <= m.peak).count();
-                let trend = if m.mate == 0 {
-                    0
-                } else if m.peak > m.mate.saturating_add(plan.slack) {
-                    1
-                } else if m.mate > m.peak.saturating_add(plan.slack) {
-                    2
-                } else {
-                    3
-                };
-                let kind = match next {
-                    None => NONE,
-                    Some(r) if r.start < early => EARLIER,
-                    Some(r) if r.start > m.start + REACH => NONE,
-                    Some(r) => (r.start + REACH - m.start) as usize,
-                };
-                let kind =
-                    coder.symbol(&mut tables.starts[((peak * 4 + trend) * 3 + shut.min(2)) % 72], kind);
-                match kind {
-                    NONE => {
-                        told += 1;
-                        continue;
-                    }
-                    EARLIER => {
-                        let span = early.saturating_sub(t);
-                        let gap = next.map_or(0, |r| r.start - t);
-                        let gap = coder.number(&mut tables.gaps[digits(span) % 33], fine, gap);
-                        if gap >= span {
-                            return Err(corruption("hits: a start beyond its span"));
-                        }
-                        (t + gap, 0, 0)
-                    }
-                    kind => {
-                        told += 1;
-                        let start = (m.start + kind as u32).wrapping_sub(REACH);
-                        if start < t || start >= end {
-                            return Err(corruption("hits: a start beyond its row"));
-                        }
-                        (start, m.peak, m.start + m.len)
-                    }
-                }
-            } else {
-                if t >= end {
-                    break;
-                }
-                let state = if !known { 0 } else { 1 + (k > 0) as usize };
-                let gap = next.map_or(0, |r| r.start - t + 1);
-                let gap = coder.number(&mut tables.ends[state * 33 + digits(end - t) % 33], fine, gap);
-                if gap == 0 {
-                    break;
-                }
-                if gap > end - t {
-                    return Err(corruption("hits: a start beyond its row"));
-                }
-                (t + gap - 1, 0, 0)
+            let next = if C::ENCODING { near.runs.get(k).copied() } else { None };
+            let Some(start) = starts.next(coder, plan, &near.mates, &mut told, t, state, next)? else {
+                break;
             };
-            let ahead = if mate == 0 { LENGTHS as u32 - 1 } else { until.saturating_sub(start).min(15) };
-            let len = next.map_or(0, |r| r.len - 1);
-            let len = coder.number(&mut tables.lengths[ahead as usize], fine, len).saturating_add(1);
-            if len > end - start {
-                return Err(corruption("hits: a run beyond its row"));
+            let len = starts.length(coder, &start, next)?;
+            let mut run = Run { start: start.at, len, peak: 0, mate: start.mate };
+            code_run(coder, shades, frame, plan, &mut near, row * times, &mut run)?;
+            match near.runs.get_mut(k) {
+                Some(known) => *known = run,
+                None => near.runs.push(run),
             }
-            let (mut peak, mut one, mut two) = (0, 0u32, 0);
-            for p in 0..len {
-                let at = (start + p) as usize;
-                let which = set(plan.ends, p, len);
-                let Some(set) = plan.sets.get(which) else {
-                    return Err(corruption("hits: a set of places that is not there"));
-                };
-                let grade = grade(set, from_before(set, &before, &further, at), one, two);
-                let number = if C::ENCODING { frame.number(base + at) } else { 0 };
-                let s = if C::ENCODING { class(number, depth).0 } else { 0 };
-                let s = shades.code(coder, Place { set: which, grade, one, two, p, len }, s);
-                let number = coder.rest(s, depth, number);
-                own[at + MARGIN] = s as u8;
-                peak = peak.max(s);
-                (one, two) = (s, one);
-                if !C::ENCODING {
-                    frame.put(base + at, number)?;
-                }
-            }
-            if mate == 0 && until > 0 {
-                mate = 1;
-            }
-            let run = Run { start, len, peak: peak as u8, mate };
-            if C::ENCODING {
-                runs[k] = run;
-            } else {
-                runs.push(run);
-            }
+            hits += len as usize;
             k += 1;
-            t = start + len + 1;
+            t = run.start + len + 1;
+            state = 2 * state.min(1);
         }
         if coder.exhausted() {
             return Err(corruption("hits: ends too early"));
         }
-        wipe(&mut further, &last);
-        (own, before, further) = (further, own, before);
-        (runs, mates, last) = (last, runs, mates);
+        near.pass();
         row += 1;
     }
+    Ok(hits)
+}
+
+/// Codes the values of a run; `base` is the place of its row. Finds its peak.
+#[inline(always)]
+fn code_run<C: Coder, S: Shades<C>, F: Frame>(
+    coder: &mut C,
+    shades: &mut S,
+    frame: &mut F,
+    plan: &Plan,
+    near: &mut Near,
+    base: usize,
+    run: &mut Run,
+) -> Result<()> {
+    let depth = plan.depth;
+    let (mut peak, mut one, mut two) = (0, 0, 0);
+    let from = run.start as usize;
+    let Some(own) = near.own.get_mut(place(from)..place(from + run.len as usize)) else {
+        return Err(corruption("hits: a run beyond its row"));
+    };
+    for (p, own) in own.iter_mut().enumerate() {
+        let (t, p) = (from + p, p as u32);
+        let which = set(plan.ends, p, run.len);
+        let Some(set) = plan.sets.get(which) else {
+            return Err(corruption("hits: a set of places that is not there"));
+        };
+        let grade = grade(set, from_before(set, &near.before, &near.further, t), one, two);
+        let number = if C::ENCODING { frame.number(base + t) } else { 0 };
+        let s = if C::ENCODING { class(number, depth).0 } else { 0 };
+        let s = shades.code(coder, Place { set: which, grade, one, two, p, len: run.len }, s);
+        let number = coder.rest(s, depth, number);
+        if !C::ENCODING {
+            frame.put(base + t, number)?;
+        }
+        *own = s as u8;
+        peak = peak.max(s);
+        (one, two) = (s, one);
+    }
+    run.peak = peak as u8;
     Ok(())
 }
