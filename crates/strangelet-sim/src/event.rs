@@ -56,7 +56,7 @@ impl Default for Parameters {
             suppression: Suppression::First4,
             pileup_khz: 170.0,
             vertex_cm: 10.0,
-            source: Source::Parametrised { charged: (50.0, 1500.0) },
+            source: Source::Parametrised { charged: (200.0, 4000.0) },
             spectrum: Spectrum::default(),
             occupancy: None,
             truth: false,
@@ -73,7 +73,7 @@ pub struct Track {
     pub collision: u32,
     /// When that was, ns after the trigger.
     pub delay_ns: f64,
-    /// The track it was knocked out by; itself where none.
+    /// The track that it was knocked out by or decayed from; itself where none.
     pub parent: u32,
 }
 
@@ -157,12 +157,12 @@ fn at_scale(parameters: &Parameters, number: u64, wanted: u32, scale: f64) -> Ev
     let shell = Shell { low_cm, high_cm };
     let mut avalanches: Vec<Vec<Avalanche>> = vec![Vec::new(); WEDGES];
     let mut next = 0;
-    // Knocked-on electrons join the end of the list and are followed in their turn.
+    // Knocked-on electrons and products of decays join the end of the list and are followed in their turn.
     while next < tracks.len() && tracks.len() < NOBODY as usize {
         let track = tracks[next].clone();
         let mut rng = Rng::new(&[seed, number, stream::TRACK, next as u64]);
         let electrons = Rng::new(&[seed, number, stream::ELECTRONS, next as u64]);
-        let (mut knocked, mut cluster) = (Vec::new(), 0);
+        let (mut born, mut cluster) = (Vec::new(), 0);
         let mut sink = |freed: Freed| {
             cluster += 1;
             if wanted & nearby(&freed.at_cm) == 0 {
@@ -185,8 +185,8 @@ fn at_scale(parameters: &Parameters, number: u64, wanted: u32, scale: f64) -> Ev
                 );
             }
         };
-        track::follow(detector, &track.particle, shell, &mut rng, &mut sink, &mut knocked);
-        tracks.extend(knocked.into_iter().map(|particle| Track { particle, parent: next as u32, ..track }));
+        track::follow(detector, &track.particle, shell, &mut rng, &mut sink, &mut born);
+        tracks.extend(born.into_iter().map(|particle| Track { particle, parent: next as u32, ..track }));
         next += 1;
     }
     let shares = Shares::new(detector, group);
@@ -232,7 +232,7 @@ fn collision(parameters: &Parameters, trigger: bool, z: f64, scale: f64, rng: &m
                 rng.between(low, high)
             } else {
                 // Collisions of any centrality: most are peripheral, the edge is that of the central ones.
-                1450.0 * rng.uniform().powf(2.6)
+                2600.0 * rng.uniform().powf(2.6)
             };
             particles::collision(n * scale, vertex, &parameters.spectrum, rng)
         }
@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn same_seed_same_bytes_whatever_else_is_asked_for() {
-        let parameters =
-            Parameters { source: Source::Parametrised { charged: (60.0, 61.0) }, ..Parameters::default() };
+        let source = Source::Parametrised { charged: (60.0, 61.0) };
+        let parameters = Parameters { source, pileup_khz: 10.0, ..Parameters::default() };
         let a = simulate(&parameters, 3, 0b11);
         let b = simulate(&parameters, 3, 0b10);
         let truth = simulate(&Parameters { truth: true, ..parameters.clone() }, 3, 0b10);

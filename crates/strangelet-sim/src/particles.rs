@@ -78,7 +78,7 @@ pub struct Spectrum {
 
 impl Default for Spectrum {
     fn default() -> Self {
-        Spectrum { eta_max: 2.0, conversions: 0.06, albedo: 0.03, protons: 0.03 }
+        Spectrum { eta_max: 2.0, conversions: 0.06, albedo: 0.015, protons: 0.055 }
     }
 }
 
@@ -236,6 +236,50 @@ pub fn decayed(particles: Vec<Particle>, rng: &mut Rng) -> Vec<Particle> {
     out
 }
 
+/// Mean proper path of a charged particle that decays within the chamber now and then, cm.
+pub fn ctau_cm(code: i32) -> Option<f64> {
+    match code.abs() {
+        211 => Some(780.4),
+        321 => Some(371.2),
+        3112 => Some(4.434),
+        3222 => Some(2.404),
+        3312 => Some(4.91),
+        3334 => Some(2.461),
+        _ => None,
+    }
+}
+
+/// The charged daughter of a charged particle with this momentum, born here. Pions and kaons go to muon and neutrino
+/// or (one kaon in three) pion and neutral pion; hyperons to the charged one of their usual pair.
+pub fn decay_in_flight(
+    parent: &Particle,
+    origin_cm: [f64; 3],
+    momentum_gev: [f64; 3],
+    rng: &mut Rng,
+) -> Option<Particle> {
+    let u = rng.uniform();
+    let sign = parent.code.signum();
+    // (code and mass of the daughter, mass of the neutral one)
+    let (code, other) = match parent.code.abs() {
+        211 => (-13 * sign, 0.0),
+        321 if u < 0.67 => (-13 * sign, 0.0),
+        321 => (211 * sign, 0.134_977),
+        3112 => (-211 * sign, 0.939_565),
+        3222 if u < 0.515 => (2212 * sign, 0.134_977),
+        3222 => (211 * sign, 0.939_565),
+        3312 => (-211 * sign, 1.115_683),
+        3334 => (-321 * sign, 1.115_683),
+        _ => return None,
+    };
+    let (m, mass) = (parent.mass_gev(), mass_gev(code));
+    let k = ((m * m - (mass + other).powi(2)) * (m * m - (mass - other).powi(2))).max(0.0).sqrt() / (2.0 * m);
+    let (cos, phi) = (rng.between(-1.0, 1.0), rng.between(0.0, std::f64::consts::TAU));
+    let sin = (1.0 - cos * cos).sqrt();
+    let rest = [k * sin * phi.cos(), k * sin * phi.sin(), k * cos];
+    let momentum_gev = boosted(rest, k.hypot(mass), momentum_gev, m);
+    Some(Particle { code, charge: charge(code), momentum_gev, origin_cm, secondary: parent.secondary })
+}
+
 /// Momentum `q` with energy `e` in the rest frame of a parent with momentum `p` and mass `m`, in the laboratory.
 fn boosted(q: [f64; 3], e: f64, p: [f64; 3], m: f64) -> [f64; 3] {
     let energy = (p.iter().map(|c| c * c).sum::<f64>() + m * m).sqrt();
@@ -269,6 +313,20 @@ mod tests {
             let m2 = e * e - sum.iter().map(|c| c * c).sum::<f64>();
             assert!((m2.sqrt() - p.mass_gev()).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn pions_go_to_muons_of_their_charge() {
+        let pion = Particle {
+            code: -211,
+            charge: -1,
+            momentum_gev: [0.0; 3],
+            origin_cm: [0.0; 3],
+            secondary: false,
+        };
+        let muon = decay_in_flight(&pion, [1.0, 2.0, 3.0], [0.0; 3], &mut Rng::new(&[4])).unwrap();
+        assert_eq!((muon.code, muon.charge, muon.origin_cm), (13, -1, [1.0, 2.0, 3.0]));
+        assert!((muon.p_gev() - 0.029_792).abs() < 1e-5);
     }
 
     #[test]

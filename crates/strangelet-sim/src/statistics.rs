@@ -328,8 +328,8 @@ mod tests {
         assert!((get(RUNS, "other, at the end") - 1.0 / 3.0).abs() < 1e-12);
         assert!((get(PULSE, "2") - (95.0 - PEDESTAL)).abs() < 1e-12);
         assert_eq!(get(PEAK, "2"), 1.0);
-        // Three runs, each with a next pad; one of them has a run one bin later there.
-        assert!((get(STARTS, "+1") - 1.0 / 3.0).abs() < 1e-12);
+        // Three runs, two of them not at the end; one of these has a run one bin later on the next pad.
+        assert!((get(STARTS, "+1") - 1.0 / 2.0).abs() < 1e-12);
         // Six groups of hit pads: one of two, five of one.
         assert!((get(WIDTH, "mean") - 7.0 / 6.0).abs() < 1e-12);
         assert!((get(NEIGHBOURS, "next pad") - 1.0 / 7.0).abs() < 1e-12);

@@ -2,7 +2,7 @@
 
 use crate::detector::Detector;
 use crate::ionise::{self, DELTA_ELECTRONS, DENSITY, RADIATION_LENGTH_CM, W_KEV};
-use crate::particles::Particle;
+use crate::particles::{self, Particle};
 use crate::rng::Rng;
 
 /// A point of a helix with the direction there.
@@ -65,6 +65,12 @@ impl State {
         self
     }
 
+    /// Unit vector of the direction.
+    fn direction(&self) -> [f64; 3] {
+        let (s, c) = self.phi.sin_cos();
+        [self.dip.1 * c, self.dip.1 * s, self.dip.0]
+    }
+
     fn radius(&self) -> f64 {
         self.at_cm[0].hypot(self.at_cm[1])
     }
@@ -85,16 +91,20 @@ const LONGEST_CM: f64 = 3000.0;
 const OUTSIDE_CM: f64 = 78.0;
 /// Radius of the inner field cage, cm.
 const INSIDE_CM: f64 = 30.0;
+/// Beam pipe, silicon and field cage within that radius, spread evenly.
+const TRACKER_G_CM2: f64 = 1.5;
+/// The same in radiation lengths.
+const TRACKER_RADIATION_LENGTHS: f64 = 0.06;
 
 /// Follows a particle through the gas and tells `sink` the electrons it frees within `shell`; knock-on electrons
-/// that travel go to `knocked` instead.
+/// that travel go to `born` instead, with what the particle decays into.
 pub fn follow(
     detector: &Detector,
     particle: &Particle,
     shell: Shell,
     rng: &mut Rng,
     sink: &mut dyn FnMut(Freed),
-    knocked: &mut Vec<Particle>,
+    born: &mut Vec<Particle>,
 ) {
     if particle.charge == 0 {
         return;
@@ -110,6 +120,8 @@ pub fn follow(
     let mut kinetic_kev = (p.hypot(mass) - mass) * 1e6;
     let mut path = 0.0;
     let begins_outside = state.radius() > OUTSIDE_CM - 1.0;
+    // Proper length that is left to live; kaons and pions decay in flight.
+    let mut life_cm = particles::ctau_cm(particle.code).map_or(f64::INFINITY, |c| c * rng.exponential());
     while path < LONGEST_CM && kinetic_kev > 0.1 {
         let beta_gamma = p / mass;
         let radius_cm = detector.radius_cm(p.max(1e-5));
@@ -132,8 +144,8 @@ pub fn follow(
                 let n = ionise::cluster(rng).min(1 + (kinetic_kev / W_KEV) as u64);
                 let here = state.after(at, curvature);
                 kinetic_kev -= n as f64 * W_KEV;
-                if n >= DELTA_ELECTRONS && knocked.len() < 1000 {
-                    knocked.push(knock_on(n as f64 * W_KEV, &here, beta_gamma, rng));
+                if n >= DELTA_ELECTRONS && born.len() < 1000 {
+                    born.push(knock_on(n as f64 * W_KEV, &here, beta_gamma, rng));
                 } else {
                     sink(Freed { at_cm: here.at_cm, electrons: n });
                 }
@@ -141,15 +153,32 @@ pub fn follow(
             }
         } else if gas {
             kinetic_kev -= detector.electrons_cm * W_KEV * ionise::bethe(beta_gamma) * step;
+        } else {
+            kinetic_kev -= 1600.0 * ionise::bethe(beta_gamma) * step * TRACKER_G_CM2 / INSIDE_CM;
+            if electron {
+                kinetic_kev *= 1.0 - step * TRACKER_RADIATION_LENGTHS / INSIDE_CM;
+            }
         }
         path += step;
         let beta = beta_gamma / beta_gamma.hypot(1.0);
-        let width = 0.0136 / (beta * p).max(1e-9) * (step / RADIATION_LENGTH_CM).sqrt();
+        let thickness =
+            step * if gas { 1.0 / RADIATION_LENGTH_CM } else { TRACKER_RADIATION_LENGTHS / INSIDE_CM };
+        let width = 0.0136 / (beta * p).max(1e-9) * thickness.sqrt();
         state = if width > 1e-4 { next.scattered(width.min(1.0), rng) } else { next };
         let energy = mass + kinetic_kev.max(0.0) * 1e-6;
         p = (energy * energy - mass * mass).max(0.0).sqrt();
         let r = state.radius();
         let outward = state.at_cm[0] * state.phi.cos() + state.at_cm[1] * state.phi.sin() > 0.0;
+        life_cm -= step / beta_gamma;
+        if life_cm <= 0.0 {
+            born.extend(particles::decay_in_flight(
+                particle,
+                state.at_cm,
+                state.direction().map(|d| p * d),
+                rng,
+            ));
+            break;
+        }
         let left = r > OUTSIDE_CM && (outward || !begins_outside);
         let stopped = electron && p < 0.003 && r < INSIDE_CM - 0.5 && path > 1.0;
         if left || stopped || state.at_cm[2].abs() > detector.half_length_cm {
