@@ -5,6 +5,7 @@ mod bench;
 mod export;
 mod files;
 mod output;
+mod simulate;
 mod ui;
 mod verbs;
 mod watch;
@@ -13,7 +14,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect, verify};
+use verbs::{
+    ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect,
+    simulate as simulate_verb, verify,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -50,6 +54,7 @@ enum Verb {
     Export(export_verb::Args),
     Ablate(ablate::Args),
     Bench(bench_verb::Args),
+    Simulate(simulate_verb::Args),
     #[command(hide = true)]
     BenchOne(bench_verb::OneArgs),
 }
@@ -64,6 +69,7 @@ fn run(verb: Verb) -> Result<usize> {
         Verb::Export(args) => export_verb::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
         Verb::Bench(args) => bench_verb::run(&args),
+        Verb::Simulate(args) => simulate_verb::run(&args),
         Verb::BenchOne(args) => bench_verb::run_one(&args),
     }
 }

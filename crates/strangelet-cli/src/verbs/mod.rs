@@ -6,6 +6,7 @@ pub mod compress;
 pub mod decompress;
 pub mod export;
 pub mod inspect;
+pub mod simulate;
 pub mod verify;
 
 use crate::files::{self, Input};
