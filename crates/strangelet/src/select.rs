@@ -2,7 +2,7 @@
 
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::rows::{self, Around, Levels};
-use crate::codecs::{self, columns, digest, grid, kin, same};
+use crate::codecs::{self, columns, digest, grid, kin, nested, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
@@ -43,7 +43,10 @@ pub fn encode_chunk_of(
                         let other = smallest(&streams[i], level)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => smallest(&streams[i], level)?,
+                    None => match as_nested(streams, i, level)? {
+                        Some(nested) => (codecs::NESTED, nested),
+                        None => smallest(&streams[i], level)?,
+                    },
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 // A field of which so little is left has told all by its own neighbours.
@@ -71,6 +74,19 @@ pub fn encode_chunk_of(
         })
         .collect();
     coded.into_iter().collect()
+}
+
+/// Rows that name each other by their sums as a text of rows inside of each other, where there are enough.
+fn as_nested(streams: &[Stream], i: usize, level: Level) -> Result<Option<Vec<u8>>> {
+    let lengths = i.checked_sub(1).and_then(|j| streams.get(j));
+    let before = lengths.is_some_and(
+        |l| matches!((l.cells, streams[i].lists), (Cells::W4(all), Some(own)) if all.as_slice() == own),
+    );
+    let Some(apart) = before.then(|| nested::take_apart(&streams[i])).flatten() else { return Ok(None) };
+    let (text, head) = apart;
+    let text = Cells::W1(text);
+    let coded = smallest(&Stream { cells: &text, lists: None, ..streams[i] }, level)?;
+    Ok(Some(head.payload(i - 1, text.len(), &coded)))
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod grid;
 mod grid_find;
 pub mod kin;
+pub mod nested;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -49,6 +50,9 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `nested`.
+pub const NESTED: u8 = 16;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -64,6 +68,7 @@ pub static ALL: &[&dyn Codec] = &[
     &rows::Rows,
     &columns::Columns,
     &kin::Kin,
+    &nested::Nested,
 ];
 
 /// The codec with a number.
