@@ -2,7 +2,7 @@
 
 use crate::codec::{Effort, Level, Part, Role, Stream};
 use crate::codecs::rows::{self, Around, Care, Levels};
-use crate::codecs::{self, columns, digest, grid, kin, same};
+use crate::codecs::{self, columns, digest, grid, kin, nested, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::error::Result;
@@ -52,7 +52,10 @@ pub fn encode_chunk_of(
                         let other = smallest(&streams[i], effort)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => smallest(&streams[i], effort)?,
+                    None => match as_nested(streams, i, effort)? {
+                        Some(nested) => (codecs::NESTED, nested),
+                        None => smallest(&streams[i], effort)?,
+                    },
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 if level < Level::Max && alone.1.len() < WORTHY && !relations.contains_key(&i) {
@@ -87,6 +90,19 @@ pub fn encode_chunk_of(
         })
         .collect();
     coded.into_iter().collect()
+}
+
+/// Rows that name each other by their sums as a text of rows inside of each other, where there are enough.
+fn as_nested(streams: &[Stream], i: usize, effort: Effort) -> Result<Option<Vec<u8>>> {
+    let lengths = i.checked_sub(1).and_then(|j| streams.get(j));
+    let before = lengths.is_some_and(
+        |l| matches!((l.cells, streams[i].lists), (Cells::W4(all), Some(own)) if all.as_slice() == own),
+    );
+    let Some(apart) = before.then(|| nested::take_apart(&streams[i])).flatten() else { return Ok(None) };
+    let (text, head) = apart;
+    let text = Cells::W1(text);
+    let coded = smallest(&Stream { cells: &text, lists: None, ..streams[i] }, effort)?;
+    Ok(Some(head.payload(i - 1, text.len(), &coded)))
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.

@@ -10,6 +10,7 @@ pub mod grid;
 mod grid_find;
 pub mod hits;
 pub mod kin;
+pub mod nested;
 mod plan;
 pub mod rows;
 pub mod same;
@@ -53,6 +54,9 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `nested`.
+pub const NESTED: u8 = 16;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -69,6 +73,7 @@ pub static ALL: &[&dyn Codec] = &[
     &hits::Hits,
     &columns::Columns,
     &kin::Kin,
+    &nested::Nested,
 ];
 
 /// The codec with a number.
