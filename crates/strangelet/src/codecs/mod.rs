@@ -16,7 +16,7 @@ pub mod rows;
 pub mod same;
 mod store;
 mod text;
-mod zstandard;
+pub mod zstandard;
 
 use crate::codec::Codec;
 

@@ -71,8 +71,8 @@
 //! short stream; larger tables (also those of the followed places) begin as these, one copy behind the other. In
 //! the old way (see `codecs/text.rs`) tables have their size from the start.
 //!
-//! **Long streams** (2^18 bytes or more, not in the old way): `long` is asked from 16 right bytes on. Where it is not,
-//! `short` is asked in its place if it was right 12 times or more: contexts 0, 1 and 5 then know its class, wrong
+//! **Long streams** (2^20 bytes or more, not in the old way): `long` is asked from 8 right bytes on. Where it is not,
+//! `short` is asked in its place if it was right 8 times or more: contexts 0, 1 and 5 then know its class, wrong
 //! and length (context 5: length + 256), and the first mixer has the sets 32 + class. Before a byte, if `long` was
 //! right 64 times or more and the 16 bytes at its place are there and no more than are left, one decision tells
 //! whether all of them come (a leap): again seven contexts, with tables, maps and mixers of their own:
@@ -118,11 +118,9 @@ const N: usize = 2 * K + 6;
 /// A match of so many bytes is asked for as a whole.
 const WHOLE: u32 = 32;
 /// The same in long streams.
-const WHOLE_LONG: u32 = 16;
-/// The same in long streams for the place behind four bytes.
-const WHOLE_SHORT: u32 = 12;
+const WHOLE_LONG: u32 = 8;
 /// Streams of so many bytes are long.
-const LONG: usize = 1 << 18;
+const LONG: usize = 1 << 20;
 /// Streams of so many bytes find their tables filled as they are.
 const SMALL_BITS: u32 = 20;
 /// A match of so many bytes may go on by a leap.
@@ -292,7 +290,7 @@ impl Model {
     pub fn code<C: BitCoder>(&mut self, c: &mut C, byte: u8) -> u8 {
         let mut ruled_out = None;
         let sure = if self.leap.is_some() { WHOLE_LONG } else { WHOLE };
-        let by_short = self.leap.is_some() && self.long.len < sure && self.short.len >= WHOLE_SHORT;
+        let by_short = self.leap.is_some() && self.long.len < sure && self.short.len >= WHOLE_LONG;
         let follow = if by_short { &self.short } else { &self.long };
         if let Some(e) = follow.expected(&self.past)
             && (follow.len >= sure || by_short)
