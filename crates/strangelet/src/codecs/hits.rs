@@ -42,6 +42,7 @@ mod deep;
 mod mask;
 mod net;
 mod order;
+pub mod quick;
 mod value;
 
 use super::HITS;
