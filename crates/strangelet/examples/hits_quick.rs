@@ -128,6 +128,19 @@ fn main() {
             best_out = best_out.min((now() - t) / repeat as f64);
         }
         assert!(quick::decode::<u16>(&payload, sides).unwrap() == v);
+        if args.iter().any(|a| a == "--turn") {
+            let (mut there, mut back) = (Vec::new(), Vec::new());
+            let apart = quick::reorder(&v, &sides, &[1, 2, 0]);
+            for (cells, axes, walk, to) in [
+                (&apart, [sides[1], sides[2], sides[0]], [2, 0, 1], &mut there),
+                (&v, sides, [1, 2, 0], &mut back),
+            ] {
+                let t = now();
+                (0..repeat).for_each(|_| *to = quick::reorder(cells, &axes, &walk));
+                println!("turn: {:.1} ns/hit", (now() - t) * 1e9 / (repeat * hits.max(1)) as f64);
+            }
+            assert!(there == v && back == apart);
+        }
         all += payload.len();
         all_hits += hits;
         let h = hits.max(1) as f64;

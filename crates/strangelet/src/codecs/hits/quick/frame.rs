@@ -100,17 +100,17 @@ pub struct Index {
 }
 
 /// Cells looked at together.
-const BLOCK: usize = 64;
+pub const BLOCK: usize = 64;
 
 /// Whether any cell is not zero.
 #[inline(always)]
-fn any<T: Count>(cells: &[T]) -> bool {
+pub fn any<T: Count>(cells: &[T]) -> bool {
     cells.iter().fold(T::default(), |all, &c| all | c) != T::default()
 }
 
 /// A bit for every cell (at most 64) that is not zero.
 #[inline(always)]
-fn mask<T: Count>(cells: &[T]) -> u64 {
+pub fn mask<T: Count>(cells: &[T]) -> u64 {
     let mut flags = [0u8; BLOCK];
     if let Some(cells) = cells.as_array::<BLOCK>() {
         for (f, c) in flags.iter_mut().zip(cells) {
@@ -197,35 +197,6 @@ fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
     if open != u32::MAX {
         runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0 });
     }
-}
-
-/// The cells of an array of `sides` with its axes in another order: axis `order[0]` becomes the slowest. Empty stretches
-/// cost next to nothing. The cells as they are where the order is none.
-pub fn reorder<T: Count>(cells: &[T], sides: [usize; 3], order: [usize; 3]) -> Vec<T> {
-    let mut out = vec![T::default(); cells.len()];
-    let mut strides = [0; 3];
-    let mut stride = 1;
-    for &axis in order.iter().rev() {
-        if let Some(s) = strides.get_mut(axis) {
-            *s = stride;
-            stride *= sides[axis];
-        }
-    }
-    if stride != cells.len() || strides.contains(&0) || cells.is_empty() {
-        out.copy_from_slice(cells);
-        return out;
-    }
-    let index = Index::new(cells, sides[2]);
-    for (k, &(row, _)) in index.rows.iter().enumerate() {
-        let row = row as usize;
-        let base = row / sides[1] * strides[0] + row % sides[1] * strides[1];
-        for run in index.of(k) {
-            for t in run.start as usize..(run.start + run.len) as usize {
-                out[base + t * strides[2]] = cells[row * sides[2] + t];
-            }
-        }
-    }
-    out
 }
 
 /// A frame to be read.
