@@ -38,6 +38,7 @@ mod frame;
 mod mixed;
 mod model;
 mod turn;
+mod under;
 
 pub use frame::Count;
 pub use turn::reorder;

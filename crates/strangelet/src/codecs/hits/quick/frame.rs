@@ -41,6 +41,8 @@ pub struct Run {
     pub peak: u8,
     /// The same of its mate in the row before, 0 without one.
     pub mate: u8,
+    /// The same of its mate's mate.
+    pub grand: u8,
 }
 
 /// What numbers 1, 2, .. stand for.
@@ -189,13 +191,13 @@ fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
             if open == u32::MAX {
                 open = at;
             } else {
-                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0 });
+                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0, grand: 0 });
                 open = u32::MAX;
             }
         }
     }
     if open != u32::MAX {
-        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0 });
+        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0, grand: 0 });
     }
 }
 
