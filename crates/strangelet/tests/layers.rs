@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["transform", "entropy", "infer", "format"],
     &["codec"],
     &["dissect", "relate", "model"],
-    &["codecs", "trigger"],
+    &["codecs", "trigger", "reduce"],
     &["select"],
     &["archive"],
 ];
