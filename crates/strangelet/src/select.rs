@@ -20,7 +20,17 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
 /// The same, where some streams may be coded from others: a job for each stream, or none at all.
 pub fn encode_chunk_of(
     streams: &[Stream],
+    jobs: Vec<Option<kin::Job>>,
+    level: Level,
+) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_given(streams, jobs, Vec::new(), level)
+}
+
+/// The same, where the payloads of some streams are known already: one for each stream, or none at all.
+pub fn encode_chunk_given(
+    streams: &[Stream],
     mut jobs: Vec<Option<kin::Job>>,
+    given: Vec<Option<(u8, Vec<u8>)>>,
     level: Level,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
     let equal = find_equal(streams);
@@ -35,6 +45,9 @@ pub fn encode_chunk_of(
         .map(|i| match (equal[i], sums[i]) {
             (Some(earlier), _) => Ok((codecs::SAME, same::payload(earlier))),
             (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
+            (None, None) if given.get(i).is_some_and(Option::is_some) => {
+                Ok(given[i].clone().unwrap_or_default())
+            }
             (None, None) => {
                 let derived = jobs[i].as_ref().and_then(|job| kin::encode(job, streams, i));
                 let alone = match derived {

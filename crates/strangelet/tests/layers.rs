@@ -13,8 +13,9 @@ const FLOORS: &[&[&str]] = &[
     &["transform", "entropy", "infer", "format"],
     &["codec"],
     &["dissect", "relate", "model"],
-    &["codecs", "trigger", "reduce"],
+    &["codecs", "trigger"],
     &["select"],
+    &["reduce"],
     &["archive"],
 ];
 

@@ -5,7 +5,7 @@ mod encode;
 mod reduce;
 
 pub use decode::Archive;
-pub use encode::Encoder;
+pub use encode::{Encoder, Prepared};
 pub use reduce::{Reduced, Target as ReduceTarget, Wish, column_name, reduce};
 
 use crate::codec::Level;
@@ -69,7 +69,14 @@ pub fn compress_watched(
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
 ) -> Result<(Spool, Report)> {
-    compress_with(source, formats, level, new_spool, watch, None)
+    compress_with(source, formats, level, new_spool, watch, With::default())
+}
+
+/// What is known of a file that was reduced.
+#[derive(Default)]
+struct With<'a> {
+    promise: Option<&'a Promise>,
+    prepared: Prepared,
 }
 
 /// The same for a file that may be a reduced one, which says so in its container.
@@ -79,7 +86,7 @@ fn compress_with(
     level: Level,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
-    promise: Option<&Promise>,
+    with: With,
 ) -> Result<(Spool, Report)> {
     watch(Phase::Reading);
     // A small file is read once; of a large one the pieces that are worked on.
@@ -97,7 +104,7 @@ fn compress_with(
             let proofs = Proofs::default();
             let cx = Context { formats, proofs: &proofs, level };
             watch(Phase::Compressing);
-            let spool = write(source, *format, &cx, original, spool, promise)?;
+            let spool = write(source, *format, &cx, original, spool, &with)?;
             watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
@@ -135,13 +142,14 @@ fn write(
     cx: &Context,
     original: Original,
     spool: Spool,
-    promise: Option<&Promise>,
+    with: &With,
 ) -> Result<Spool> {
     let out = BufWriter::with_capacity(1 << 18, AppendTo(spool));
     let mut encoder = Encoder::new(out, cx.level)?;
+    encoder.prepare(&with.prepared);
     format.dissect(cx, source, &mut encoder)?;
     let mut writer = encoder.into_writer();
-    if let Some(promise) = promise {
+    if let Some(promise) = with.promise {
         writer.promise(promise.clone());
     }
     let (out, _) = writer.finish(format.id(), original, &[])?;

@@ -1,13 +1,15 @@
 //! Loss with a promise: columns are reduced, the file is put together again from them and coded like any other, and
 //! the container is decoded and compared with the original before it is kept.
 
-use super::{Archive, Encoder, Phase, Report, checksum, compress_with};
+use super::{Archive, Encoder, Phase, Prepared, Report, With, checksum, compress_with};
 use crate::codec::Level;
-use crate::column::{Column, Meaning, Scalar};
+use crate::codecs;
+use crate::column::{Cells, Column, Meaning, Scalar};
 use crate::dissect::{Context, FileFormat, Proofs, Sink, TableId, Tables};
 use crate::error::{Error, Result, corruption, unsupported, usage};
 use crate::format::promise::reducible;
 use crate::format::{Bound, ColumnPromise, Original, Promise};
+use crate::reduce::bins::Hits;
 use crate::reduce::measure::Tally;
 use crate::reduce::palette::{Counts, Palette};
 use crate::reduce::{Rule, count};
@@ -50,12 +52,32 @@ pub struct Reduced {
 }
 
 /// A column that is reduced.
+#[derive(Debug, Clone)]
 struct Chosen {
     table: TableId,
     column: usize,
     scalar: Scalar,
+    /// Inner dimensions of its cells, where it has no lists.
+    dims: Option<Vec<u32>>,
+    /// What is promised.
+    bound: Bound,
+    /// How cells are reduced one by one.
     rule: Rule,
+    /// Where they are reduced as hits: the price of a bit, in log2.
+    price: Option<f64>,
 }
+
+impl Chosen {
+    fn hits(&self, cells: &Cells, level: Level) -> Result<Option<Hits>> {
+        match &self.dims {
+            Some(dims) => Hits::new(self.scalar, cells, dims, self.rule.drop_below, level),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Passes over the bins while a price is looked for, and once it is found.
+const PASSES: (usize, usize) = (3, 6);
 
 /// Schemas and nothing else.
 #[derive(Default)]
@@ -108,6 +130,8 @@ struct Reducing<'a> {
     sink: &'a mut dyn Sink,
     chosen: &'a [Chosen],
     tallies: &'a mut [Tally],
+    prepared: &'a mut Prepared,
+    level: Level,
 }
 
 impl Sink for Reducing<'_> {
@@ -117,8 +141,19 @@ impl Sink for Reducing<'_> {
     fn chunk(&mut self, table: TableId, events: u64, mut columns: Vec<Column>) -> Result<()> {
         for (c, tally) in self.chosen.iter().zip(self.tallies.iter_mut()).filter(|(c, _)| c.table == table) {
             let Some(column) = columns.get_mut(c.column) else { continue };
-            let cells = c.rule.reduce(c.scalar, &column.values);
-            tally.compare(c.scalar, &column.values, &cells, &c.rule.bound, c.rule.drop_below)?;
+            let hits = match c.price {
+                Some(price) => c.hits(&column.values, self.level)?.map(|hits| (hits, price)),
+                None => None,
+            };
+            let cells = match hits {
+                Some((hits, price)) => {
+                    let (payload, cells) = hits.coded(&hits.choose(price, PASSES.1)?)?;
+                    self.prepared.add(&cells, codecs::BINS, payload);
+                    cells
+                }
+                None => c.rule.reduce(c.scalar, &column.values),
+            };
+            tally.compare(c.scalar, &column.values, &cells, &c.bound, c.rule.drop_below)?;
             column.values = cells;
         }
         self.sink.chunk(table, events, columns)
@@ -173,13 +208,13 @@ pub fn column_name(tables: &[TableSchema], table: TableId, column: usize) -> Str
 
 /// The rules that a wish comes to, without palettes.
 fn choose(wish: &Wish, tables: &[TableSchema]) -> Result<Vec<Chosen>> {
-    let mut rules: BTreeMap<(TableId, usize), Rule> = BTreeMap::new();
+    let mut rules: BTreeMap<(TableId, usize), (Bound, f64)> = BTreeMap::new();
     let mut add = |name: &str, bound: Bound| -> Result<()> {
         let at = find(name, tables)?;
         if !bound.value().is_finite() || bound.value() < 0.0 {
             return Err(usage(format!("a bound of {}", bound.value())));
         }
-        match rules.insert(at, Rule { bound, drop_below: 0.0, palette: None }) {
+        match rules.insert(at, (bound, 0.0)) {
             Some(_) => Err(usage(format!("two bounds for {}", column_name(tables, at.0, at.1)))),
             None => Ok(()),
         }
@@ -202,15 +237,18 @@ fn choose(wish: &Wish, tables: &[TableSchema]) -> Result<Vec<Chosen>> {
             return Err(usage(format!("cells below {below} cannot be dropped")));
         }
         // Dropping alone moves no other cell.
-        let rule = rules.entry(at).or_insert(Rule { bound: Bound::Abs(0.0), drop_below: 0.0, palette: None });
-        rule.drop_below = *below;
+        rules.entry(at).or_insert((Bound::Abs(0.0), 0.0)).1 = *below;
     }
     if rules.is_empty() {
         return Err(usage("nothing to reduce: say --bound, --target-mae or --target-ratio"));
     }
-    let chosen = |((table, column), rule): ((TableId, usize), Rule)| {
-        let scalar = tables[table].columns[column].scalar;
-        Chosen { table, column, scalar, rule }
+    let chosen = |((table, column), (bound, drop_below)): ((TableId, usize), (Bound, f64))| {
+        let schema = &tables[table].columns[column];
+        // Where no cell is bound, the cells stay until a search says otherwise.
+        let each = if bound.pointwise() { bound } else { Bound::Log2(0.0) };
+        let rule = Rule { bound: each, drop_below, palette: None };
+        let dims = (schema.levels() == 0).then(|| schema.inner.clone());
+        Chosen { table, column, scalar: schema.scalar, dims, bound, rule, price: None }
     };
     Ok(rules.into_iter().map(chosen).collect())
 }
@@ -238,52 +276,242 @@ pub fn reduce(
     let mut survey = Survey::default();
     format.dissect(&cx, source, &mut survey)?;
     let tables = survey.tables;
-    let mut chosen = choose(wish, &tables)?;
-    let mut counts = vec![Counts::default(); chosen.len()];
-    look(format, &cx, source, |table, _, columns| {
-        for (c, counts) in chosen.iter().zip(&mut counts).filter(|(c, _)| c.table == table) {
-            if let Some(column) = columns.get(c.column).filter(|_| !c.scalar.is_float()) {
-                count(c.scalar, &column.values, c.rule.drop_below, counts);
-            }
-        }
-        Ok(())
-    })?;
-    for (c, counts) in chosen.iter_mut().zip(&counts).filter(|(c, _)| !c.scalar.is_float()) {
-        c.rule.palette = Some(Palette::within(&c.rule.bound, &counts.sorted()));
+    let mut work =
+        Work { format, cx: &cx, source, original, level, chosen: choose(wish, &tables)?, room: 320 };
+    work.count()?;
+    let target = wish.target.as_ref().map(|t| t.0);
+    if let Some(target) = target {
+        watch(Phase::Compressing);
+        work.look_for(target)?;
     }
-    let (reduced, promise) = rebuild(format, &cx, source, &original, &chosen)?;
-    let only = [format];
-    let (spool, report) = compress_with(&reduced, &only, level, new_spool, watch, Some(&promise))?;
+    let mut tries = 0;
+    let (spool, report, promise) = loop {
+        let (reduced, promise, prepared) = work.rebuild()?;
+        let missed = match target {
+            Some(Target::Mae(most)) => promise
+                .columns
+                .iter()
+                .any(|c| matches!(c.bound, Bound::MeanLog2(_)) && f64::from(c.mae_log2) > most),
+            _ => false,
+        };
+        if !missed {
+            let with = With { promise: Some(&promise), prepared };
+            let (spool, report) = compress_with(&reduced, &[format], level, new_spool, watch, with)?;
+            let goal = match target {
+                Some(Target::Ratio(least)) => (original.len as f64 / least) as u64,
+                _ => u64::MAX,
+            };
+            if report.compressed <= goal {
+                break (spool, report, promise);
+            }
+            work.room += report.compressed - goal;
+        }
+        tries += 1;
+        if tries > TRIES {
+            return Err(usage("the target cannot be reached without changing which cells are zero"));
+        }
+        match target {
+            Some(target @ Target::Ratio(_)) => work.look_for(target)?,
+            _ => work.closer(),
+        }
+    };
     watch(Phase::Verifying);
-    check(format, &cx, source, &spool, &chosen, &promise)?;
+    check(format, &cx, source, &spool, &work.chosen, &promise)?;
     let names = promise.columns.iter().map(|c| column_name(&tables, c.table, c.column)).collect();
     Ok((spool, Reduced { original, report, promise, names }))
 }
 
-/// The file with its columns reduced, and what can be promised of it.
-fn rebuild(
-    format: &dyn FileFormat,
-    cx: &Context,
-    source: &dyn Source,
-    original: &Original,
-    chosen: &[Chosen],
-) -> Result<(Spool, Promise)> {
-    let mut tallies = vec![Tally::default(); chosen.len()];
-    let mut container = Vec::new();
-    // A quick container between, so that memory follows the coded size.
-    let mut encoder = Encoder::new(&mut container, Level::Fast)?;
-    format.dissect(cx, source, &mut Reducing { sink: &mut encoder, chosen, tallies: &mut tallies })?;
-    encoder.into_writer().finish(format.id(), *original, &[])?;
-    let mut file = Spool::new(u64::MAX);
-    format.assemble(cx, &Archive::open(container)?, &mut file)?;
-    format.mend(&mut file)?;
-    let mut promise = Promise::of(original);
-    promise.columns = chosen
-        .iter()
-        .zip(&tallies)
-        .map(|(c, tally)| tally.promise(c.table, c.column, c.rule.bound, c.rule.drop_below))
-        .collect();
-    Ok((file, promise))
+/// How often a target that was missed is tried again.
+const TRIES: usize = 12;
+/// Hits that a search looks at.
+const LOOKS: usize = 1 << 19;
+
+/// A file on its way.
+struct Work<'a> {
+    format: &'a dyn FileFormat,
+    cx: &'a Context<'a>,
+    source: &'a dyn Source,
+    original: Original,
+    level: Level,
+    chosen: Vec<Chosen>,
+    /// Bytes of the container beside the payloads that a search knows.
+    room: u64,
+}
+
+impl Work<'_> {
+    /// Palettes for the integers, from what occurs.
+    fn count(&mut self) -> Result<()> {
+        let chosen = &mut self.chosen;
+        let mut counts = vec![Counts::default(); chosen.len()];
+        look(self.format, self.cx, self.source, |table, _, columns| {
+            for (c, counts) in chosen.iter().zip(&mut counts).filter(|(c, _)| c.table == table) {
+                if let Some(column) = columns.get(c.column).filter(|_| !c.scalar.is_float()) {
+                    count(c.scalar, &column.values, c.rule.drop_below, counts);
+                }
+            }
+            Ok(())
+        })?;
+        for (c, counts) in chosen.iter_mut().zip(&counts).filter(|(c, _)| !c.scalar.is_float()) {
+            c.rule.palette = Some(Palette::within(&c.rule.bound, &counts.sorted()));
+        }
+        Ok(())
+    }
+
+    /// The price, or where that does not help the bound of each cell, that comes to a target.
+    fn look_for(&mut self, target: Target) -> Result<()> {
+        let Some(n) = self.chosen.iter().position(|c| !c.bound.pointwise()) else { return Ok(()) };
+        let (mut samples, mut seen, mut cells) = (Vec::new(), 0, 0u64);
+        let (chosen, level) = (self.chosen[n].clone(), self.level);
+        look(self.format, self.cx, self.source, |table, _, columns| {
+            if let Some(column) = columns.get(chosen.column).filter(|_| table == chosen.table) {
+                cells += column.values.len() as u64;
+                if seen < LOOKS
+                    && let Some(hits) = chosen.hits(&column.values, level)?
+                {
+                    seen += hits.len();
+                    samples.push((hits, column.values.len()));
+                }
+            }
+            Ok(())
+        })?;
+        let sampled: usize = samples.iter().map(|s| s.1).sum();
+        let goal = match target {
+            Target::Mae(most) => most * sampled as f64,
+            Target::Ratio(least) => {
+                let bytes = self.original.len as f64 / least - self.room as f64;
+                bytes * sampled as f64 / cells.max(1) as f64
+            }
+        };
+        // What a price comes to, relative to the goal: the greater the better up to 0.
+        let over = |price: f64| -> Result<f64> {
+            let (mut error, mut bytes) = (0.0, 0);
+            for (hits, _) in &samples {
+                let choice = hits.choose(price, PASSES.0)?;
+                (error, bytes) = (error + choice.error, bytes + choice.bytes);
+            }
+            Ok(match target {
+                Target::Mae(_) => error / goal - 1.0,
+                Target::Ratio(_) => 1.0 - bytes as f64 / goal,
+            })
+        };
+        if samples.is_empty() || goal <= 0.0 {
+            return self.look_for_bound(n, target);
+        }
+        self.chosen[n].price = match bisect(PRICES, 0.05, matches!(target, Target::Ratio(_)), over)? {
+            Some(price) => Some(price),
+            None => return self.look_for_bound(n, target),
+        };
+        Ok(())
+    }
+
+    /// The same by the bound of each cell.
+    fn look_for_bound(&mut self, n: usize, target: Target) -> Result<()> {
+        self.chosen[n].price = None;
+        let before = self.chosen[n].rule.bound;
+        let over = |v: f64| -> Result<f64> {
+            self.chosen[n].rule.bound = Bound::Log2(v);
+            self.count()?;
+            let (file, promise, _) = self.rebuild()?;
+            Ok(match target {
+                Target::Mae(most) => {
+                    f64::from(promise.columns[n].mae_log2) / most.max(f64::MIN_POSITIVE) - 1.0
+                }
+                Target::Ratio(least) => {
+                    let with = With { promise: Some(&promise), prepared: Prepared::default() };
+                    let new = &mut || Ok(Spool::new(u64::MAX));
+                    let (_, report) =
+                        compress_with(&file, &[self.format], self.level, new, &mut |_| {}, with)?;
+                    1.0 - report.compressed as f64 * least / self.original.len as f64
+                }
+            })
+        };
+        let found = bisect(BOUNDS, 0.02, matches!(target, Target::Ratio(_)), over)?;
+        self.chosen[n].rule.bound = match (found, target) {
+            (Some(v), _) => Bound::Log2(v),
+            // Nothing may be lost.
+            (None, Target::Mae(_)) => Bound::Log2(0.0),
+            (None, Target::Ratio(_)) => {
+                self.chosen[n].rule.bound = before;
+                return Err(usage("no error makes the file so small while zeros stay zeros"));
+            }
+        };
+        self.count()
+    }
+
+    /// A little less error.
+    fn closer(&mut self) {
+        for c in self.chosen.iter_mut().filter(|c| !c.bound.pointwise()) {
+            c.price = c.price.map(|p| p * 0.93);
+            if let (None, Bound::Log2(v)) = (c.price, c.rule.bound) {
+                c.rule.bound = Bound::Log2(v * 0.9);
+            }
+        }
+    }
+
+    /// The file with its columns reduced, what can be promised of it, and payloads that are known.
+    fn rebuild(&self) -> Result<(Spool, Promise, Prepared)> {
+        let Work { format, cx, source, original, level, chosen, .. } = self;
+        let mut tallies = vec![Tally::default(); chosen.len()];
+        let (mut container, mut prepared) = (Vec::new(), Prepared::default());
+        // A quick container between, so that memory follows the coded size.
+        let mut encoder = Encoder::new(&mut container, Level::Fast)?;
+        let mut sink = Reducing {
+            sink: &mut encoder,
+            chosen,
+            tallies: &mut tallies,
+            prepared: &mut prepared,
+            level: *level,
+        };
+        format.dissect(cx, *source, &mut sink)?;
+        encoder.into_writer().finish(format.id(), *original, &[])?;
+        let mut file = Spool::new(u64::MAX);
+        format.assemble(cx, &Archive::open(container)?, &mut file)?;
+        format.mend(&mut file)?;
+        let mut promise = Promise::of(original);
+        promise.columns = promises(chosen, &tallies);
+        Ok((file, promise, prepared))
+    }
+}
+
+/// Prices of a bit, and bounds of log2, between which a search looks.
+const PRICES: (f64, f64) = (1e-3, 16.0);
+const BOUNDS: (f64, f64) = (1e-4, 12.0);
+
+/// The greatest number (or the least, where `least`) in a range of ratios that is not over: at most so many parts off.
+fn bisect(
+    (low, high): (f64, f64),
+    near: f64,
+    least: bool,
+    mut over: impl FnMut(f64) -> Result<f64>,
+) -> Result<Option<f64>> {
+    // `good` is an end that holds, `bad` one that does not.
+    let (mut good, mut bad) = if least { (high, low) } else { (low, high) };
+    let mut sure = false;
+    // The curve is steepest in the middle: begin there.
+    let mut at = (low * high).sqrt();
+    for _ in 0..24 {
+        let v = over(at)?;
+        let holds = if least { v >= 0.0 } else { v <= 0.0 };
+        if holds {
+            (good, sure) = (at, true);
+            if v.abs() < near * 0.25 {
+                break;
+            }
+        } else {
+            bad = at;
+        }
+        let ratio = (good / bad).max(bad / good);
+        if ratio < 1.0 + near {
+            break;
+        }
+        at = (good * bad).sqrt();
+    }
+    Ok(sure.then_some(good))
+}
+
+fn promises(chosen: &[Chosen], tallies: &[Tally]) -> Vec<ColumnPromise> {
+    let both = chosen.iter().zip(tallies);
+    both.map(|(c, tally)| tally.promise(c.table, c.column, c.bound, c.rule.drop_below)).collect()
 }
 
 /// Decodes a finished container and compares it with the original, cell by cell: chosen columns under their
@@ -315,7 +543,7 @@ fn check(
             let mut both = chosen.iter().zip(&mut tallies);
             match both.find(|(c, _)| (c.table, c.column) == (table, n)) {
                 Some((c, tally)) => tally
-                    .compare(c.scalar, &before.values, &after.values, &c.rule.bound, c.rule.drop_below)
+                    .compare(c.scalar, &before.values, &after.values, &c.bound, c.rule.drop_below)
                     .map_err(|e: Error| broken(&e.to_string()))?,
                 None if before == after => {}
                 None => return Err(broken("a column changed that should not")),
@@ -323,11 +551,7 @@ fn check(
         }
         Ok(())
     })?;
-    let held: Vec<ColumnPromise> = chosen
-        .iter()
-        .zip(&tallies)
-        .map(|(c, tally)| tally.promise(c.table, c.column, c.rule.bound, c.rule.drop_below))
-        .collect();
+    let held = promises(chosen, &tallies);
     if held != promise.columns {
         return Err(broken("other errors than promised"));
     }

@@ -3,6 +3,8 @@
 //! Pure kernels: cells in, cells out. [`crate::archive`] asks them, codes the result like any file, decodes it
 //! again and compares before it keeps anything.
 
+pub mod bins;
+mod fit;
 pub mod measure;
 pub mod palette;
 pub mod rounding;
