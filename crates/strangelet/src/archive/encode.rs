@@ -74,6 +74,7 @@ struct Owned {
     /// Number of the stream that holds the lengths of its lists.
     lists: Option<usize>,
     inner: u64,
+    dims: Vec<u32>,
 }
 
 impl<W: Write> Sink for Encoder<W> {
@@ -93,12 +94,20 @@ impl<W: Write> Sink for Encoder<W> {
             let mut lists = None;
             for lengths in content.lengths {
                 let cells = Cells::W4(lengths);
-                owned.push(Owned { cells, scalar: Scalar::U32, role: Role::Lengths, lists, inner: 1 });
+                owned.push(Owned {
+                    cells,
+                    scalar: Scalar::U32,
+                    role: Role::Lengths,
+                    lists,
+                    inner: 1,
+                    dims: Vec::new(),
+                });
                 lists = Some(owned.len() - 1);
             }
             let (scalar, inner) = (column.scalar, column.inner_cells());
             let role = Role::Values(column.meaning);
-            owned.push(Owned { cells: content.values, scalar, role, lists, inner });
+            let dims = column.inner.clone();
+            owned.push(Owned { cells: content.values, scalar, role, lists, inner, dims });
         }
         if let Some(big) = owned.iter().find(|o| (o.cells.len() * o.cells.width()) as u64 > MAX_STREAM_BYTES)
         {
@@ -111,7 +120,14 @@ impl<W: Write> Sink for Encoder<W> {
                     Cells::W4(v) => Some(v.as_slice()),
                     _ => None,
                 });
-                Stream { cells: &o.cells, scalar: o.scalar, role: o.role, lists, inner: o.inner }
+                Stream {
+                    cells: &o.cells,
+                    scalar: o.scalar,
+                    role: o.role,
+                    lists,
+                    inner: o.inner,
+                    dims: &o.dims,
+                }
             })
             .collect();
         let given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();

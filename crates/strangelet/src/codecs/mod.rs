@@ -9,6 +9,7 @@ mod constant;
 pub mod digest;
 pub mod grid;
 mod grid_find;
+mod hits;
 pub mod kin;
 mod plan;
 pub mod rows;
@@ -44,6 +45,9 @@ pub const GRID: u8 = 9;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
+/// Number of `hits`.
+pub const HITS: u8 = 11;
+
 /// Number of `kin`.
 pub const KIN: u8 = 12;
 
@@ -66,6 +70,7 @@ pub static ALL: &[&dyn Codec] = &[
     &text::Text,
     &grid::Grid,
     &rows::Rows,
+    &hits::Hits,
     &columns::Columns,
     &kin::Kin,
     &bins::Bins,
