@@ -86,6 +86,7 @@ impl Hits {
             role: Role::Values(Meaning::Number),
             lists: None,
             inner: inner as u64,
+            dims,
         };
         let mut coded = select::encode_chunk(&[stream], level)?;
         if !coded.first().is_some_and(|c| codes_masks(c.0)) {
