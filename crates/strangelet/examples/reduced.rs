@@ -23,11 +23,12 @@ fn main() {
     for (width, price) in wanted {
         let start = std::time::Instant::now();
         let passes = numbers.get(2).map_or(5, |&n| n as usize);
-        let choice = hits.choose_of(width, price, passes).expect("no error");
+        let choice = hits.choose_of(width, price, passes);
+        let bytes = hits.bytes(&choice).expect("no error");
         println!(
             "width {width} price {price}: {} bytes, ratio {:.1}, MAE {:.5}, {:.2?}",
-            choice.bytes,
-            (cells.len() * scalar.width()) as f64 / (choice.bytes + 250) as f64,
+            bytes,
+            (cells.len() * scalar.width()) as f64 / (bytes + 250) as f64,
             choice.error / cells.len() as f64,
             start.elapsed()
         );

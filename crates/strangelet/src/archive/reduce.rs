@@ -9,7 +9,8 @@ use crate::dissect::{Context, FileFormat, Proofs, Sink, TableId, Tables};
 use crate::error::{Error, Result, corruption, unsupported, usage};
 use crate::format::promise::reducible;
 use crate::format::{Bound, ColumnPromise, Original, Promise};
-use crate::reduce::bins::Hits;
+use crate::infer::math::{exp, log2};
+use crate::reduce::bins::{Choice, Hits};
 use crate::reduce::measure::Tally;
 use crate::reduce::palette::{Counts, Palette};
 use crate::reduce::{Rule, count};
@@ -63,8 +64,8 @@ struct Chosen {
     bound: Bound,
     /// How cells are reduced one by one.
     rule: Rule,
-    /// Where they are reduced as hits: the price of a bit, in log2.
-    price: Option<f64>,
+    /// Where they are reduced as hits: the price of a bit, in log2, and how often it is raised.
+    price: Option<(f64, usize)>,
 }
 
 impl Chosen {
@@ -76,8 +77,8 @@ impl Chosen {
     }
 }
 
-/// Passes over the bins while a price is looked for, and once it is found.
-const PASSES: (usize, usize) = (3, 6);
+/// Passes over the bins.
+const PASSES: usize = 5;
 
 /// Schemas and nothing else.
 #[derive(Default)]
@@ -146,8 +147,8 @@ impl Sink for Reducing<'_> {
                 None => None,
             };
             let cells = match hits {
-                Some((hits, price)) => {
-                    let (payload, cells) = hits.coded(&hits.choose(price, PASSES.1)?)?;
+                Some((hits, (price, steps))) => {
+                    let (payload, cells) = hits.coded(&hits.choose(price, PASSES, steps))?;
                     self.prepared.add(&cells, codecs::BINS, payload);
                     cells
                 }
@@ -304,11 +305,11 @@ pub fn reduce(
             if report.compressed <= goal {
                 break (spool, report, promise);
             }
-            work.room += report.compressed - goal;
+            work.room += report.compressed - goal + 1;
         }
         tries += 1;
         if tries > TRIES {
-            return Err(usage("the target cannot be reached without changing which cells are zero"));
+            return Err(usage(OUT_OF_REACH));
         }
         match target {
             Some(target @ Target::Ratio(_)) => work.look_for(target)?,
@@ -321,8 +322,11 @@ pub fn reduce(
     Ok((spool, Reduced { original, report, promise, names }))
 }
 
+const OUT_OF_REACH: &str = "no error of the column makes the file so small while zeros stay zeros";
 /// How often a target that was missed is tried again.
 const TRIES: usize = 12;
+/// Most steps by which a price is raised.
+const STEPS: usize = 24;
 /// Hits that a search looks at.
 const LOOKS: usize = 1 << 19;
 
@@ -382,25 +386,48 @@ impl Work<'_> {
                 bytes * sampled as f64 / cells.max(1) as f64
             }
         };
-        // What a price comes to, relative to the goal: the greater the better up to 0.
-        let over = |price: f64| -> Result<f64> {
-            let (mut error, mut bytes) = (0.0, 0);
-            for (hits, _) in &samples {
-                let choice = hits.choose(price, PASSES.0)?;
-                (error, bytes) = (error + choice.error, bytes + choice.bytes);
-            }
+        // What a choice comes to, relative to the goal: above zero if the error is too large, or the file small enough.
+        let over = |choices: &[Choice]| -> Result<f64> {
             Ok(match target {
-                Target::Mae(_) => error / goal - 1.0,
-                Target::Ratio(_) => 1.0 - bytes as f64 / goal,
+                Target::Mae(_) => choices.iter().map(|c| c.error).sum::<f64>() / goal - 1.0,
+                Target::Ratio(_) => {
+                    let both = samples.iter().zip(choices);
+                    let bytes = both.map(|((hits, _), c)| hits.bytes(c)).sum::<Result<usize>>()?;
+                    1.0 - bytes as f64 / goal
+                }
             })
         };
-        if samples.is_empty() || goal <= 0.0 {
+        let begin = |price: f64| -> Vec<Choice> {
+            samples.iter().map(|(hits, _)| hits.choose(price, PASSES, 0)).collect()
+        };
+        if samples.is_empty() {
             return self.look_for_bound(n, target);
         }
-        self.chosen[n].price = match bisect(PRICES, 0.05, matches!(target, Target::Ratio(_)), over)? {
-            Some(price) => Some(price),
-            None => return self.look_for_bound(n, target),
+        if goal <= 0.0 {
+            return match target {
+                Target::Mae(_) => self.look_for_bound(n, target),
+                Target::Ratio(_) => Err(usage(OUT_OF_REACH)),
+            };
+        }
+        let ratio = matches!(target, Target::Ratio(_));
+        let (below, above) = search(PRICES, 0.12, |price| over(&begin(price)))?;
+        // From a price just too low for a ratio, or low enough for an error, in small steps.
+        let Some(price) = below.or(above.filter(|_| ratio)) else {
+            return self.look_for_bound(n, target);
         };
+        if ratio && above.is_none() {
+            return Err(usage(OUT_OF_REACH));
+        }
+        let mut choices = begin(price);
+        let mut steps = 0;
+        while steps < STEPS && !(ratio && over(&choices)? >= 0.0) {
+            samples.iter().zip(&mut choices).for_each(|((hits, _), choice)| hits.step(choice));
+            if !ratio && over(&choices)? > 0.0 {
+                break;
+            }
+            steps += 1;
+        }
+        self.chosen[n].price = Some((price, steps));
         Ok(())
     }
 
@@ -425,14 +452,15 @@ impl Work<'_> {
                 }
             })
         };
-        let found = bisect(BOUNDS, 0.02, matches!(target, Target::Ratio(_)), over)?;
+        let (below, above) = search(BOUNDS, 0.01, over)?;
+        let found = if matches!(target, Target::Ratio(_)) { above } else { below };
         self.chosen[n].rule.bound = match (found, target) {
             (Some(v), _) => Bound::Log2(v),
             // Nothing may be lost.
             (None, Target::Mae(_)) => Bound::Log2(0.0),
             (None, Target::Ratio(_)) => {
                 self.chosen[n].rule.bound = before;
-                return Err(usage("no error makes the file so small while zeros stay zeros"));
+                return Err(usage(OUT_OF_REACH));
             }
         };
         self.count()
@@ -441,7 +469,7 @@ impl Work<'_> {
     /// A little less error.
     fn closer(&mut self) {
         for c in self.chosen.iter_mut().filter(|c| !c.bound.pointwise()) {
-            c.price = c.price.map(|p| p * 0.93);
+            c.price = c.price.map(|(p, steps)| if steps > 0 { (p, steps - 1) } else { (p * 0.93, 0) });
             if let (None, Bound::Log2(v)) = (c.price, c.rule.bound) {
                 c.rule.bound = Bound::Log2(v * 0.9);
             }
@@ -477,36 +505,40 @@ impl Work<'_> {
 const PRICES: (f64, f64) = (1e-3, 16.0);
 const BOUNDS: (f64, f64) = (1e-4, 12.0);
 
-/// The greatest number (or the least, where `least`) in a range of ratios that is not over: at most so many parts off.
-fn bisect(
+/// The greatest number in a range for which `over` is not above zero, and the least for which it is not below, both about: by
+/// straight lines between what is known, and by halving. They are no further apart than a ratio of 1 + `near`, or one of them is that
+/// near to zero.
+fn search(
     (low, high): (f64, f64),
     near: f64,
-    least: bool,
     mut over: impl FnMut(f64) -> Result<f64>,
-) -> Result<Option<f64>> {
-    // `good` is an end that holds, `bad` one that does not.
-    let (mut good, mut bad) = if least { (high, low) } else { (low, high) };
-    let mut sure = false;
-    // The curve is steepest in the middle: begin there.
-    let mut at = (low * high).sqrt();
-    for _ in 0..24 {
-        let v = over(at)?;
-        let holds = if least { v >= 0.0 } else { v <= 0.0 };
-        if holds {
-            (good, sure) = (at, true);
-            if v.abs() < near * 0.25 {
-                break;
+) -> Result<(Option<f64>, Option<f64>)> {
+    // Logarithms, and how much they are over where that is known.
+    let (mut below, mut above) = ((log2(low), None), (log2(high), None));
+    for round in 0..16 {
+        let at = match (below.1, above.1) {
+            (Some(b), Some(a)) if round % 3 != 2 => {
+                let part: f64 = b / (b - a);
+                below.0 + (above.0 - below.0) * part.clamp(0.05, 0.95)
             }
-        } else {
-            bad = at;
+            _ => 0.5 * (below.0 + above.0),
+        };
+        let v: f64 = over(exp2(at))?;
+        if v <= 0.0 {
+            below = (at, Some(v));
         }
-        let ratio = (good / bad).max(bad / good);
-        if ratio < 1.0 + near {
+        if v >= 0.0 {
+            above = (at, Some(v));
+        }
+        if above.0 - below.0 < near || below.1.is_some_and(|v| v > -near) && above.1.is_some() {
             break;
         }
-        at = (good * bad).sqrt();
     }
-    Ok(sure.then_some(good))
+    Ok((below.1.map(|_| exp2(below.0)), above.1.map(|_| exp2(above.0))))
+}
+
+fn exp2(x: f64) -> f64 {
+    exp(x * std::f64::consts::LN_2)
 }
 
 fn promises(chosen: &[Chosen], tallies: &[Tally]) -> Vec<ColumnPromise> {

@@ -35,15 +35,21 @@ pub struct Hits {
     span: (f64, f64),
 }
 
-/// Bins and what they come to.
+/// Bins as they are chosen, pass by pass.
+#[derive(Clone)]
 pub struct Choice {
     rules: Rules,
     bins: Vec<u8>,
+    /// Where the second bin begins, and how wide a bin is, in log2: only what a pass tries depends on it.
+    low: f64,
+    width: f64,
+    price: f64,
     /// Sum over all hits of the error of log2(x + 1).
     pub error: f64,
-    /// Bytes of the payload.
-    pub bytes: usize,
 }
+
+/// How the price grows from one step to the next.
+const GROWTH: f64 = 1.08;
 
 impl Hits {
     /// Of a chunk of a column with these inner dimensions; nothing where it is no sparse array of positive integers.
@@ -106,45 +112,59 @@ impl Hits {
         self.values.len()
     }
 
-    /// Chooses bins at a price of a bit (in log2), in so many passes.
-    pub fn choose(&self, price: f64, passes: usize) -> Result<Choice> {
+    /// Chooses bins at a price of a bit (in log2) in so many passes, and raises it for so many steps.
+    pub fn choose(&self, price: f64, passes: usize, steps: usize) -> Choice {
         // What was found to be best for a price, on frames of a time projection chamber.
         let width = 4.5 * exp(log2(price) * (2.0 / 3.0) * std::f64::consts::LN_2);
-        self.choose_of(width.clamp(0.02, 8.0), price, passes)
+        let mut choice = self.choose_of(width.clamp(0.02, 8.0), price, passes);
+        (0..steps).for_each(|_| self.step(&mut choice));
+        choice
     }
 
-    /// The same with bins of a width (in log2).
-    pub fn choose_of(&self, width: f64, price: f64, passes: usize) -> Result<Choice> {
-        let (low, high) = (self.span.0 + 0.55 * width, self.span.1);
-        let count = (((high - low) / width).ceil() as usize + 1).clamp(1, MAX_BINS);
-        let width = width.max((high - low) / (MAX_BINS - 2) as f64);
-        let nearest = |x: f64| (((x - low) / width).floor() + 1.0).clamp(0.0, (count - 1) as f64) as u8;
+    /// The same with bins of a width (in log2), without steps.
+    pub fn choose_of(&self, width: f64, price: f64, passes: usize) -> Choice {
+        let low = self.span.0 + 0.55 * width;
+        let rest = (self.span.1 - low).max(0.0);
+        let width = width.max(rest / (MAX_BINS - 2) as f64);
+        let count = ((rest / width).ceil() as usize + 1).clamp(1, MAX_BINS);
         let fine = if price < 0.05 { 8 } else { 7 };
-        let mut bins = vec![0u8; self.field.mask.len()];
+        let rules = Rules { bins: count, fine, weights: Vec::new(), limits: Vec::new() };
+        let mut choice =
+            Choice { rules, bins: vec![0; self.field.mask.len()], low, width, price, error: 0.0 };
         for (hit, &x) in self.field.hits.iter().zip(&self.values) {
-            bins[hit.at as usize] = nearest(x);
+            choice.bins[hit.at as usize] = choice.nearest(x);
         }
-        let fitted = |bins: &[u8]| fit(&self.field, &self.around, &self.values, bins, count, fine);
-        let mut rules = fitted(&bins);
-        let mut best: Option<(f64, Rules, Vec<u8>)> = None;
+        self.fitted(&mut choice);
+        let mut best: Option<(f64, Choice)> = None;
         for pass in 0..passes {
-            let price = if pass == 0 { 0.5 * price } else { price };
-            let bits = self.pass(&rules, price, &nearest, &mut bins);
-            // Weights are found anew for the bins; the next pass begins with them.
-            let next = fitted(&bins);
-            let error = self.error(&next, &bins);
-            let total = error + price * bits;
-            if pass > 0 && best.as_ref().is_none_or(|(t, _, _)| total < *t) || passes == 1 {
-                best = Some((total, next.clone(), bins.clone()));
+            // The first pass is careful: what it gives up comes hardly back.
+            let bits = self.pass(&mut choice, if pass == 0 { 0.5 * price } else { price });
+            self.fitted(&mut choice);
+            let total = choice.error + price * bits;
+            if pass > 0 && best.as_ref().is_none_or(|(t, _)| total < *t) {
+                best = Some((total, choice.clone()));
             }
-            rules = next;
         }
-        if let Some((_, r, b)) = best {
-            (rules, bins) = (r, b);
-        }
-        let error = self.error(&rules, &bins);
-        let bytes = payload(&self.head, &self.field, &rules, &bins)?.len();
-        Ok(Choice { rules, bins, error, bytes })
+        best.map_or(choice, |(_, choice)| choice)
+    }
+
+    /// Raises the price a little, for one pass.
+    pub fn step(&self, choice: &mut Choice) {
+        choice.price *= GROWTH;
+        self.pass(choice, choice.price);
+        self.fitted(choice);
+    }
+
+    /// Finds the weights for the bins anew, and the error they come to.
+    fn fitted(&self, choice: &mut Choice) {
+        let Rules { bins, fine, .. } = choice.rules;
+        choice.rules = fit(&self.field, &self.around, &self.values, &choice.bins, bins, fine);
+        choice.error = self.error(&choice.rules, &choice.bins);
+    }
+
+    /// Bytes of the payload.
+    pub fn bytes(&self, choice: &Choice) -> Result<usize> {
+        Ok(payload(&self.head, &self.field, &choice.rules, &choice.bins)?.len())
     }
 
     /// Sum of the errors of the integers that come out.
@@ -161,7 +181,15 @@ impl Hits {
     }
 
     /// One pass of choices. The bits that all bins cost.
-    fn pass(&self, rules: &Rules, price: f64, nearest: &dyn Fn(f64) -> u8, bins: &mut [u8]) -> f64 {
+    fn pass(&self, choice: &mut Choice, price: f64) -> f64 {
+        let mut bins = std::mem::take(&mut choice.bins);
+        let total = self.pass_over(choice, price, &mut bins);
+        choice.bins = bins;
+        total
+    }
+
+    fn pass_over(&self, choice: &Choice, price: f64, bins: &mut [u8]) -> f64 {
+        let rules = &choice.rules;
         let layout = rules.layout();
         let unit = f64::from(1u32 << rules.fine);
         let mut sums = vec![0i32; bins.len()];
@@ -181,7 +209,7 @@ impl Hits {
             let i = hit.at as usize;
             let mask = f64::from(rules.of_mask(&self.around, &self.field, &layout, hit)) / unit;
             let contexts = model.around(&self.field, bins, hit, mask);
-            let (old, near) = (bins[i], nearest(x));
+            let (old, near) = (bins[i], choice.nearest(x));
             let mut tried =
                 [old, near, near.saturating_sub(1), (near + 1).min(top as u8), near.saturating_sub(2), 0];
             tried.sort_unstable();
@@ -230,6 +258,13 @@ impl Hits {
     pub fn coded(&self, choice: &Choice) -> Result<(Vec<u8>, Cells)> {
         let bytes = payload(&self.head, &self.field, &choice.rules, &choice.bins)?;
         Ok((bytes, cells(self.scalar, self.count, &self.field, &choice.rules, &choice.bins)?))
+    }
+}
+
+impl Choice {
+    /// The bin that a value would be in, if bins were intervals.
+    fn nearest(&self, x: f64) -> u8 {
+        (((x - self.low) / self.width).floor() + 1.0).clamp(0.0, (self.rules.bins - 1) as f64) as u8
     }
 }
 
