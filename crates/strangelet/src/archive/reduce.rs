@@ -325,6 +325,8 @@ pub fn reduce(
 const OUT_OF_REACH: &str = "no error of the column makes the file so small while zeros stay zeros";
 /// How often a target that was missed is tried again.
 const TRIES: usize = 12;
+/// Where steps begin, as a part of the price that was found.
+const BEGIN: f64 = 0.75;
 /// Most steps by which a price is raised.
 const STEPS: usize = 24;
 /// Hits that a search looks at.
@@ -411,8 +413,8 @@ impl Work<'_> {
         }
         let ratio = matches!(target, Target::Ratio(_));
         let (below, above) = search(PRICES, 0.12, |price| over(&begin(price)))?;
-        // From a price just too low for a ratio, or low enough for an error, in small steps.
-        let Some(price) = below.or(above.filter(|_| ratio)) else {
+        // From a price that is too low for a ratio, or low enough for an error, in small steps.
+        let Some(price) = below.or(above.filter(|_| ratio)).map(|p| (p * BEGIN).max(PRICES.0)) else {
             return self.look_for_bound(n, target);
         };
         if ratio && above.is_none() {
