@@ -5,6 +5,7 @@ mod bench;
 mod export;
 mod files;
 mod output;
+mod promise;
 mod simulate;
 mod ui;
 mod verbs;
@@ -15,7 +16,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
 use verbs::{
-    ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect,
+    ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect, reduce,
     simulate as simulate_verb, verify,
 };
 
@@ -30,6 +31,7 @@ Examples:
   strangelet compress run1.root              makes run1.root.sgl beside it
   strangelet compress -o small/ runs/        all files of a folder, into another
   strangelet decompress run1.root.sgl        gives run1.root back, byte for byte
+  strangelet reduce wedge.npy --bound adc=abs:2   smaller still, each value within 2
   strangelet inspect run1.root.sgl           what is inside, and what it costs
   strangelet export --to npz --columns Muon_pt,Muon_eta -o muons.npz run1.root.sgl
   strangelet bench --rivals xz-9e,zstd-19 run1.root
@@ -49,6 +51,7 @@ struct Cli {
 enum Verb {
     Compress(compress::Args),
     Decompress(decompress::Args),
+    Reduce(reduce::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Export(export_verb::Args),
@@ -64,6 +67,7 @@ fn run(verb: Verb) -> Result<usize> {
     match verb {
         Verb::Compress(args) => compress::run(&args),
         Verb::Decompress(args) => decompress::run(&args),
+        Verb::Reduce(args) => reduce::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Export(args) => export_verb::run(&args),

@@ -21,7 +21,17 @@ pub fn encode_chunk(streams: &[Stream], effort: impl Into<Effort>) -> Result<Vec
 /// The same, where some streams may be coded from others: a job for each stream, or none at all.
 pub fn encode_chunk_of(
     streams: &[Stream],
+    jobs: Vec<Option<kin::Job>>,
+    effort: impl Into<Effort>,
+) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_given(streams, jobs, Vec::new(), effort)
+}
+
+/// The same, where the payloads of some streams are known already: one for each stream, or none at all.
+pub fn encode_chunk_given(
+    streams: &[Stream],
     mut jobs: Vec<Option<kin::Job>>,
+    given: Vec<Option<(u8, Vec<u8>)>>,
     effort: impl Into<Effort>,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
     let effort = effort.into();
@@ -45,6 +55,9 @@ pub fn encode_chunk_of(
         .map(|i| match (equal[i], sums[i]) {
             (Some(earlier), _) => Ok((codecs::SAME, same::payload(earlier))),
             (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
+            (None, None) if given.get(i).is_some_and(Option::is_some) => {
+                Ok(given[i].clone().unwrap_or_default())
+            }
             (None, None) => {
                 let derived = jobs[i].as_ref().and_then(|job| kin::encode(job, streams, i));
                 let alone = match derived {

@@ -6,6 +6,7 @@ pub mod compress;
 pub mod decompress;
 pub mod export;
 pub mod inspect;
+pub mod reduce;
 pub mod simulate;
 pub mod verify;
 

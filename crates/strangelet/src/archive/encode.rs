@@ -9,12 +9,38 @@ use crate::format::Writer;
 use crate::limits::MAX_STREAM_BYTES;
 use crate::select;
 use crate::table::TableSchema;
+use std::collections::HashMap;
 use std::io::Write;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Codes chunks as they come and writes them to a container.
 pub struct Encoder<W: Write> {
     writer: Writer<W>,
     effort: Effort,
+    prepared: Prepared,
+}
+
+/// Payloads that are known before the cells are coded.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    payloads: HashMap<u128, (u8, Vec<u8>)>,
+}
+
+impl Prepared {
+    fn key(cells: &Cells) -> u128 {
+        let mut bytes = Vec::with_capacity(cells.len() * cells.width());
+        cells.to_le_bytes(&mut bytes);
+        xxh3_128(&bytes)
+    }
+
+    /// These cells have this payload of this codec.
+    pub fn add(&mut self, cells: &Cells, codec: u8, payload: Vec<u8>) {
+        self.payloads.insert(Prepared::key(cells), (codec, payload));
+    }
+
+    fn get(&self, cells: &Cells) -> Option<(u8, Vec<u8>)> {
+        if self.payloads.is_empty() { None } else { self.payloads.get(&Prepared::key(cells)).cloned() }
+    }
 }
 
 impl<W: Write> Encoder<W> {
@@ -27,7 +53,12 @@ impl<W: Write> Encoder<W> {
             Level::Balanced => 9,
             Level::Max => 19,
         });
-        Ok(Encoder { writer, effort })
+        Ok(Encoder { writer, effort, prepared: Prepared::default() })
+    }
+
+    /// Takes payloads that are known instead of coding their cells.
+    pub fn prepare(&mut self, prepared: &Prepared) {
+        self.prepared = prepared.clone();
     }
 
     /// The container, to be finished.
@@ -100,7 +131,8 @@ impl<W: Write> Sink for Encoder<W> {
                 }
             })
             .collect();
-        let payloads = select::encode_chunk_of(&streams, kin::jobs(schema), self.effort)?;
+        let given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();
+        let payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.effort)?;
         self.writer.chunk(table, events, payloads)
     }
 }

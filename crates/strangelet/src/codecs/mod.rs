@@ -1,6 +1,7 @@
 //! The codecs, one file each.
 
 mod adaptive;
+pub mod bins;
 mod bytes;
 mod classes;
 pub mod columns;
@@ -54,6 +55,9 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `bins`.
+pub const BINS: u8 = 15;
+
 /// Number of `nested`.
 pub const NESTED: u8 = 16;
 
@@ -73,6 +77,7 @@ pub static ALL: &[&dyn Codec] = &[
     &hits::Hits,
     &columns::Columns,
     &kin::Kin,
+    &bins::Bins,
     &nested::Nested,
 ];
 

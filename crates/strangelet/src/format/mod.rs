@@ -3,11 +3,13 @@
 //! Knows bytes, schemas and checksums, but no codec: payloads go in and come out as they are.
 
 pub mod index;
+pub mod promise;
 mod reader;
 pub mod varint;
 mod writer;
 
 pub use index::{Bundle, ChunkEntry, Index, Original, Place, StreamEntry};
+pub use promise::{Bound, ColumnPromise, Promise};
 pub use reader::Reader;
 pub use writer::Writer;
 

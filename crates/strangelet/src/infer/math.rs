@@ -1,4 +1,4 @@
-//! exp, cosh, sinh, sin and cos by IEEE + - x / in a fixed order: no library decides about a bit.
+//! exp, log2, cosh, sinh, sin and cos by IEEE + - x / in a fixed order: no library decides about a bit.
 //!
 //! Power series on a reduced argument, in Horner form from the highest power down. They are right to some units of
 //! the last place of a double, which is far below what a column of single precision holds; what counts is that they are
@@ -41,6 +41,31 @@ pub fn exp(x: f64) -> f64 {
         sum = sum * r + INVERSE_FACTORIAL[n];
     }
     sum * f64::from_bits(((k as i64 + 1023) as u64) << 52)
+}
+
+/// The logarithm to base 2 of a positive normal number; of anything else NaN.
+///
+/// ```
+/// assert_eq!(strangelet::infer::math::log2(8.0), 3.0);
+/// assert!((strangelet::infer::math::log2(10.0) - 10f64.log2()).abs() < 1e-15);
+/// ```
+pub fn log2(x: f64) -> f64 {
+    if !x.is_normal() || x < 0.0 {
+        return f64::NAN;
+    }
+    let mut exponent = (x.to_bits() >> 52) as i64 - 1023;
+    let mut m = f64::from_bits(x.to_bits() << 12 >> 12 | 1023 << 52);
+    if m > std::f64::consts::SQRT_2 {
+        m *= 0.5;
+        exponent += 1;
+    }
+    let s = (m - 1.0) / (m + 1.0);
+    let square = s * s;
+    let mut sum = 1.0 / 25.0;
+    for n in (0..12).rev() {
+        sum = sum * square + 1.0 / f64::from(2 * n + 1);
+    }
+    exponent as f64 + 2.0 * s * sum * std::f64::consts::LOG2_E
 }
 
 /// Hyperbolic cosine.
@@ -98,6 +123,8 @@ mod tests {
             let near = |a: f64, b: f64| (a - b).abs() <= 4e-15 * b.abs().max(1e-3);
             assert!(near(exp(x), x.exp()), "{x}");
             assert!(near(cosh(x), x.cosh()) && near(sinh(x), x.sinh()), "{x}");
+            let y = x.exp();
+            assert!((log2(y) - y.log2()).abs() <= 4e-15 * y.log2().abs().max(1.0), "{x}");
             let (s, c) = sin_cos(x);
             assert!((s - x.sin()).abs() < 1e-14 && (c - x.cos()).abs() < 1e-14, "{x} {s} {c}");
         }

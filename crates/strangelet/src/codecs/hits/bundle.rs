@@ -172,8 +172,8 @@ impl Bundle {
         if base > u32::MAX.into() || unit == 0 || unit > u32::MAX.into() || period > 15 || len > MOST as u64 {
             return Err(corruption("bundle: habits that cannot be"));
         }
-        let content =
-            zstd::bulk::decompress(c.rest(), len as usize).map_err(|_| corruption("bundle: broken content"))?;
+        let content = zstd::bulk::decompress(c.rest(), len as usize)
+            .map_err(|_| corruption("bundle: broken content"))?;
         let hash = xxh3_64(bytes) as u32;
         Ok(Bundle { habits: (base as u32, unit as u32, period as usize), hash, content })
     }
