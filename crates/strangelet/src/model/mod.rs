@@ -4,6 +4,7 @@
 //! binary64 `+ - * /` or `sqrt`, in the order in which it stands; nothing is fused, nothing taken from a
 //! library of functions. Sums over several lanes say how.
 
+pub mod bcae;
 pub mod bell;
 pub mod blend;
 pub mod bytes;
