@@ -155,7 +155,17 @@ impl<'a> Run<'a> {
         for layer in &network.layers {
             let three: Vec<f32> = before.repeat(3);
             let mut row = vec![0.0; layer.outputs * lanes];
-            layer.row([&three; 3], 0, lanes, &mut row);
+            let blank_row = &[];
+            let out = &mut row;
+            pulp::Arch::new().dispatch(Rows {
+                convolution: layer,
+                inputs: [&three; 3],
+                first: 0,
+                lanes,
+                blank: &[false],
+                blank_row,
+                out,
+            });
             for channel in row.chunks_exact_mut(lanes) {
                 let value = channel[1];
                 channel.fill(value);
@@ -209,19 +219,10 @@ impl<'a> Run<'a> {
             .par_chunks_mut(TASK * row)
             .zip(blank.par_chunks(TASK))
             .enumerate()
-            .for_each(|(task, (cells_out, blank))| {
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        for (i, (to, &blank)) in cells_out.chunks_exact_mut(row).zip(blank).enumerate() {
-                            if blank {
-                                to.copy_from_slice(blank_row);
-                            } else {
-                                convolution.row(cells, task * TASK + i, lanes, to);
-                            }
-                        }
-                    },
-                );
+            .for_each(|(task, (out, blank))| {
+                let rows =
+                    Rows { convolution, inputs: cells, first: task * TASK, lanes, blank, blank_row, out };
+                pulp::Arch::new().dispatch(rows);
             });
         let computed = blank.iter().filter(|&&b| !b).count();
         self.products += (computed * self.shape[2] * convolution.inputs * convolution.outputs * 27) as u64;
@@ -248,35 +249,105 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Convolution {
-    /// Row `i` of the output, from rows `i .. i + 3` of three planes.
+/// Some rows of a layer's output, to be computed.
+struct Rows<'a> {
+    convolution: &'a Convolution,
+    inputs: [&'a [f32]; 3],
+    /// Number of the first row.
+    first: usize,
+    lanes: usize,
+    blank: &'a [bool],
+    blank_row: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Rows<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn row(&self, planes: [&[f32]; 3], i: usize, lanes: usize, out: &mut [f32]) {
-        for (block, out) in out.chunks_mut(BLOCK * lanes).enumerate() {
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        // How many registers a step of lanes takes, and how many rows fit beside each other.
+        match S::F32_LANES {
+            16 => self.all::<S, 1, 4>(simd),
+            8 => self.all::<S, 2, 1>(simd),
+            4 => self.all::<S, 4, 1>(simd),
+            _ => self.all::<S, LANES, 1>(simd),
+        }
+    }
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn all<S: pulp::Simd, const P: usize, const R: usize>(self, simd: S) {
+        let (conv, row) = (self.convolution, self.convolution.outputs * self.lanes);
+        let mut i = 0;
+        while let Some(&blank) = self.blank.get(i) {
+            let together = self.blank[i..].iter().take(R).take_while(|&&b| !b).count();
+            let out = &mut self.out[i * row..];
+            if blank {
+                out[..row].copy_from_slice(self.blank_row);
+                i += 1;
+            } else if R > 1 && together == R {
+                conv.rows::<S, P, R>(simd, self.inputs, self.first + i, self.lanes, &mut out[..R * row]);
+                i += R;
+            } else {
+                conv.rows::<S, P, 1>(simd, self.inputs, self.first + i, self.lanes, &mut out[..row]);
+                i += 1;
+            }
+        }
+    }
+}
+
+impl Convolution {
+    /// Rows `i .. i + R` of the output, from rows `i .. i + R + 2` of three planes, in steps of `P` registers.
+    #[inline(always)]
+    fn rows<S: pulp::Simd, const P: usize, const R: usize>(
+        &self,
+        simd: S,
+        planes: [&[f32]; 3],
+        i: usize,
+        lanes: usize,
+        out: &mut [f32],
+    ) {
+        let blocks = self.outputs.div_ceil(BLOCK);
+        for block in 0..blocks {
             let weights = &self.weights[block * self.inputs * 27 * BLOCK..][..self.inputs * 27 * BLOCK];
             let bias = &self.bias[block * BLOCK..][..BLOCK];
+            let channels = BLOCK.min(self.outputs - block * BLOCK);
             for first in (0..lanes - 2).step_by(LANES) {
-                let mut sums = [[0f32; LANES]; BLOCK];
-                for (sum, &b) in sums.iter_mut().zip(bias) {
-                    *sum = [b; LANES];
+                let mut sums = [[[simd.splat_f32s(0.0); P]; BLOCK]; R];
+                for sums in &mut sums {
+                    for (sum, &b) in sums.iter_mut().zip(bias) {
+                        *sum = [simd.splat_f32s(b); P];
+                    }
                 }
                 for (input, weights) in weights.as_chunks::<BLOCK>().0.as_chunks::<27>().0.iter().enumerate()
                 {
                     for k0 in 0..3 {
                         for k1 in 0..3 {
-                            let at = ((i + k1) * self.inputs + input) * lanes + first;
-                            let Some((x, _)) = planes[k0][at..].split_first_chunk::<{ LANES + 2 }>() else {
-                                continue;
-                            };
+                            let mut x = [&[0f32; LANES + 2]; R];
+                            for (r, x) in x.iter_mut().enumerate() {
+                                let at = ((i + r + k1) * self.inputs + input) * lanes + first;
+                                if let Some((found, _)) = planes[k0][at..].split_first_chunk() {
+                                    *x = found;
+                                }
+                            }
                             for k2 in 0..3 {
-                                add(&mut sums, &weights[k0 * 9 + k1 * 3 + k2], x, k2);
+                                tap(simd, &mut sums, &weights[k0 * 9 + k1 * 3 + k2], &x, k2);
                             }
                         }
                     }
                 }
-                for (out, sum) in out.chunks_exact_mut(lanes).zip(&sums) {
-                    for (out, &y) in out[first + 1..][..LANES].iter_mut().zip(sum) {
-                        *out = if y > 0.0 { y } else { SLOPE * y };
+                for (r, sums) in sums.iter().enumerate() {
+                    for (o, sum) in sums.iter().take(channels).enumerate() {
+                        let at = (r * self.outputs + block * BLOCK + o) * lanes + first + 1;
+                        let out = &mut out[at..at + LANES];
+                        for (to, &sum) in S::as_mut_simd_f32s(out).0.iter_mut().zip(sum) {
+                            *to = sum;
+                        }
+                        for y in out {
+                            *y = if *y > 0.0 { *y } else { SLOPE * *y };
+                        }
                     }
                 }
             }
@@ -284,12 +355,23 @@ impl Convolution {
     }
 }
 
-/// One tap of one input channel for a block of outputs.
+/// One tap of one input channel for a block of outputs in some rows.
 #[inline(always)]
-fn add(sums: &mut [[f32; LANES]; BLOCK], weights: &[f32; BLOCK], x: &[f32; LANES + 2], shift: usize) {
-    for (sum, &w) in sums.iter_mut().zip(weights) {
-        for (l, sum) in sum.iter_mut().enumerate() {
-            *sum += w * x[l + shift];
+fn tap<S: pulp::Simd, const P: usize, const R: usize>(
+    simd: S,
+    sums: &mut [[[S::f32s; P]; BLOCK]; R],
+    weights: &[f32; BLOCK],
+    x: &[&[f32; LANES + 2]; R],
+    shift: usize,
+) {
+    let weights = weights.map(|w| simd.splat_f32s(w));
+    for (sums, x) in sums.iter_mut().zip(x) {
+        for p in 0..P {
+            let step = LANES / P;
+            let Some(&x) = S::as_simd_f32s(&x[shift + p * step..][..step]).0.first() else { continue };
+            for (sum, w) in sums.iter_mut().zip(weights) {
+                sum[p] = simd.add_f32s(sum[p], simd.mul_f32s(w, x));
+            }
         }
     }
 }

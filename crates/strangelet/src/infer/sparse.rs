@@ -105,10 +105,7 @@ impl Sites {
         if dilation == 0 || dilation > self.reach {
             return Err(usage(format!("dilation {dilation} of sites that reach {}", self.reach)));
         }
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.find(dilation, out),
-        );
+        pulp::Arch::new().dispatch(Search { sites: self, dilation, out });
         Ok(())
     }
 
@@ -144,6 +141,22 @@ impl Sites {
     }
 }
 
+/// The search for neighbours, with the machine's best instructions.
+struct Search<'a> {
+    sites: &'a Sites,
+    dilation: usize,
+    out: &'a mut Neighbours,
+}
+
+impl pulp::WithSimd for Search<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.sites.find(self.dilation, self.out);
+    }
+}
+
 /// Weights of a sparse convolution: `[tap][input channel][output channel]`.
 #[derive(Debug, Clone)]
 pub struct Kernel {
@@ -167,14 +180,11 @@ impl Kernel {
         }
         output.clear();
         output.resize(sites * self.outputs, 0.0);
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || match (self.inputs, self.outputs) {
-                (1, 2) => convolve_fixed::<1, 2>(&self.weights, near, input, output),
-                (2, 2) => convolve_fixed::<2, 2>(&self.weights, near, input, output),
-                _ => convolve(self, near, input, output),
-            },
-        );
+        match (self.inputs, self.outputs) {
+            (1, 2) => convolve_fixed::<1, 2>(&self.weights, near, input, output),
+            (2, 2) => convolve_fixed::<2, 2>(&self.weights, near, input, output),
+            _ => convolve(self, near, input, output),
+        }
         Ok(near.pairs() as u64 * (self.inputs * self.outputs) as u64)
     }
 }
