@@ -1,6 +1,7 @@
 //! The codecs, one file each.
 
 mod adaptive;
+pub mod bcae_vs;
 mod bytes;
 mod classes;
 pub mod columns;
@@ -49,6 +50,9 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `bcae-vs`.
+pub const BCAE_VS: u8 = 14;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -64,6 +68,7 @@ pub static ALL: &[&dyn Codec] = &[
     &rows::Rows,
     &columns::Columns,
     &kin::Kin,
+    &bcae_vs::BcaeVs,
 ];
 
 /// The codec with a number.

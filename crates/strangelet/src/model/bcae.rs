@@ -28,8 +28,17 @@ use xxhash_rust::xxh3::xxh3_64;
 const MAX_CHANNELS: usize = 64;
 /// Most layers of an encoder or a decoder.
 const MAX_LAYERS: usize = 16;
-/// Most voxels of a frame: the dense networks work on each.
-pub const MAX_VOXELS: usize = 1 << 24;
+/// Most voxels of frames with their margins: what the dense networks work on.
+pub const MAX_PADDED: usize = 1 << 25;
+/// Most voxels of a plane of the last two axes with margins: what the dense networks hold, for each channel.
+const MAX_PLANE: usize = 1 << 15;
+
+/// Voxels of a frame with margins of 16; none where that is more than the networks take.
+pub fn padded([a, b, c]: [usize; 3]) -> Option<usize> {
+    let wide = |n: usize| n.checked_add(16);
+    let plane = wide(b)?.checked_mul(wide(c)?).filter(|&n| n <= MAX_PLANE)?;
+    plane.checked_mul(wide(a)?).filter(|&n| n <= MAX_PADDED)
+}
 
 /// An encoder and its two decoders.
 #[derive(Debug, Clone)]
@@ -184,7 +193,7 @@ impl Bcae {
     /// The results of the two networks, without the cut: regression and segmentation (its sum, without the sigmoid). Also the
     /// multiplications done. Fails where a side is shorter than 2 voxels, or the code does not fit.
     pub fn evaluate(&self, shape: [usize; 3], code: &Code) -> Result<(Vec<f32>, Vec<f32>, u64)> {
-        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_VOXELS);
+        let count = padded(shape).map(|_| shape.iter().product());
         let count = count.ok_or_else(|| corruption("a frame that is too large"))?;
         if code.voxels.len() != code.values.len() {
             return Err(corruption("a code of as many voxels as values is needed"));
@@ -207,13 +216,13 @@ impl Bcae {
         Ok(products)
     }
 
-    /// The logarithms before they become cells: what the authors measure errors by.
-    pub fn logarithms(&self, shape: [usize; 3], code: &Code) -> Result<Vec<f32>> {
-        let (mut v, s, _) = self.evaluate(shape, code)?;
+    /// The logarithms before they become cells, which is what the authors measure errors by; and the multiplications done.
+    pub fn logarithms(&self, shape: [usize; 3], code: &Code) -> Result<(Vec<f32>, u64)> {
+        let (mut v, s, products) = self.evaluate(shape, code)?;
         for (v, s) in v.iter_mut().zip(s) {
             *v = if s > 0.0 && *v >= self.floor { *v } else { 0.0 };
         }
-        Ok(v)
+        Ok((v, products))
     }
 
     fn cell(&self, v: f32) -> u16 {

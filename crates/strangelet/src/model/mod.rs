@@ -11,6 +11,7 @@ pub mod bytes;
 pub mod frame;
 pub mod graph;
 pub mod interval;
+pub mod kept;
 pub mod lattice;
 pub mod least_squares;
 pub mod levels;
