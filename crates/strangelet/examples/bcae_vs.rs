@@ -1,7 +1,7 @@
 //! BCAE-VS on frames of a time projection chamber: what it keeps, what it loses, what it costs.
 //!
-//! Usage: `bcae_vs BUNDLE FRAMES.npy... [--seeds N] [--levels N,N,...] [--reverse] [--first N]`. Frames are
-//! little-endian `u2` in C order, of three dimensions or (many frames) four; `--first` takes so many of them. For each seed of
+//! Usage: `bcae_vs BUNDLE FRAMES.npy... [--seeds N] [--levels N,N,...] [--reverse] [--first N] [--sum]`. Frames are
+//! little-endian `u2` in C order, of three dimensions or (many frames) four; `--first` takes so many of them, `--sum` all files as one. For each seed of
 //! the gate the authors' own account; for each number of levels the entropy-coded payload. `--reverse` turns the drift axis around.
 use rustix::time::{ClockId, clock_gettime};
 use strangelet::codecs::bcae_vs::{self, Form, Plan};
@@ -23,7 +23,7 @@ fn main() {
     let bundle = std::fs::read(args.next().expect("a bundle")).unwrap();
     let bcae = Bcae::from_bundle(&bundle).unwrap();
     let (mut files, mut seeds, mut reverse, mut limit) = (Vec::new(), 1, false, usize::MAX);
-    let mut levels: Vec<u8> = Vec::new();
+    let (mut levels, mut sum) = (Vec::<u8>::new(), false);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--seeds" => seeds = args.next().unwrap().parse().unwrap(),
@@ -31,12 +31,18 @@ fn main() {
             "--levels" => {
                 levels = args.next().unwrap().split(',').map(|n| n.parse::<u8>().unwrap()).collect()
             }
+            "--sum" => sum = true,
             "--reverse" => reverse = true,
             _ => files.push(arg),
         }
     }
-    for file in &files {
-        let (frame, mut cells) = load(file);
+    for files in files.chunks(if sum { files.len() } else { 1 }) {
+        let (frame, mut cells) = load(&files[0]);
+        for file in &files[1..] {
+            let (same, more) = load(file);
+            assert_eq!(frame, same, "frames of one shape");
+            cells.extend(more);
+        }
         let volume: usize = frame.iter().product();
         cells.truncate(cells.len().min(limit.saturating_mul(volume)));
         if reverse {
@@ -45,7 +51,8 @@ fn main() {
                 block.copy_from_slice(&turned);
             }
         }
-        println!("{file}{}", if reverse { ", drift axis reversed" } else { "" });
+        let more = if sum { " and the others" } else { "" };
+        println!("{}{more}{}", files[0], if reverse { ", drift axis reversed" } else { "" });
         for seed in 0..seeds {
             println!("  seed {seed}: {}", plain(&bcae, frame, &cells, seed));
         }

@@ -1,6 +1,6 @@
 //! BCAE-VS with the authors' weights on the official wedge: what its paper says must come out, to the bit the same everywhere.
 
-use strangelet::codec::{Codec, Shape};
+use strangelet::codec::Shape;
 use strangelet::codecs::{self, bcae_vs};
 use strangelet::column::{Cells, Scalar};
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,12 +27,13 @@ fn a_part_of_the_wedge_comes_back_as_it_always_does() {
     let (mut right, mut l1) = (0, 0.0);
     for (&x, &y) in cells.iter().zip(&made.cells) {
         right += usize::from(x > 0 && y > 0);
-        l1 += (f64::from(y) + 1.0).log2() - (f64::from(x) + 1.0).log2();
+        l1 += ((f64::from(y) + 1.0).log2() - (f64::from(x) + 1.0).log2()).abs();
     }
     let found = made.cells.iter().filter(|&&y| y > 0).count() as f64;
     let (precision, recall) = (right as f64 / found, right as f64 / made.hits as f64);
     assert!(precision > 0.985 && recall > 0.96, "{precision} {recall}");
-    assert!(l1.abs() / cells.len() as f64 * 10.0 < 1.0, "the mean of the logarithms moves by {l1}");
+    let mae = l1 / cells.len() as f64;
+    assert!(mae < 0.06, "{mae}");
     assert!((0.11..0.15).contains(&(made.kept as f64 / made.hits as f64)));
     let bytes: Vec<u8> = made.cells.iter().flat_map(|c| c.to_le_bytes()).collect();
     assert_eq!((xxh3_64(&made.payload), xxh3_64(&bytes)), FROZEN, "what decoders make may not change");
@@ -41,7 +42,7 @@ fn a_part_of_the_wedge_comes_back_as_it_always_does() {
     assert_eq!(codec.decode(&made.payload, shape, &[]).unwrap(), Cells::W2(made.cells));
 }
 
-const FROZEN: (u64, u64) = (0, 0);
+const FROZEN: (u64, u64) = (3124616517380289146, 1367410729485214297);
 
 #[test]
 fn threads_do_not_matter() {

@@ -482,6 +482,31 @@ mod tests {
     }
 
     #[test]
+    fn every_width_of_registers_gives_the_same_bits() {
+        let (inputs, outputs, lanes, rows) = (5, 7, 34, 11);
+        let weights: Vec<f32> = (0..inputs * outputs * 27).map(|i| noise(8, i)).collect();
+        let bias: Vec<f32> = (0..outputs).map(|i| noise(9, i)).collect();
+        let conv = Convolution::new(inputs, outputs, &weights, &bias).unwrap();
+        let plane = |seed| (0..(rows + 2) * inputs * lanes).map(|i| noise(seed, i)).collect::<Vec<_>>();
+        let planes = [plane(1), plane(2), plane(3)];
+        let blank: Vec<bool> = (0..rows).map(|i| i == 2 || i > 9).collect();
+        let blank_row = vec![0.5; outputs * lanes];
+        let run = |way: &dyn Fn(Rows)| {
+            let mut out = vec![0.0; rows * outputs * lanes];
+            let inputs = std::array::from_fn(|k| &planes[k][..]);
+            let (blank, blank_row) = (&blank[..], &blank_row[..]);
+            way(Rows { convolution: &conv, inputs, first: 0, lanes, blank, blank_row, out: &mut out });
+            bits(&out)
+        };
+        let widest = run(&|rows| pulp::Arch::new().dispatch(rows));
+        assert!(widest == run(&|rows| pulp::WithSimd::with_simd(rows, pulp::Scalar)));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            assert!(widest == run(&|rows| pulp::Simd::vectorize(v3, rows)));
+        }
+    }
+
+    #[test]
     fn empty_rows_cost_nothing() {
         let net = network(&layers(&[1, 4, 2], 4), &[1.0, -1.0]);
         let mut out = vec![0.0; 10 * 60 * 16];
