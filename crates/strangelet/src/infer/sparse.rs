@@ -44,6 +44,14 @@ impl Neighbours {
     pub fn pairs(&self) -> usize {
         self.entries.len()
     }
+
+    /// The pairs: site, tap, active neighbour there; by site, then by tap.
+    pub fn each(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        self.start.windows(2).enumerate().flat_map(|(site, ends)| {
+            let entries = &self.entries[ends[0] as usize..ends[1] as usize];
+            entries.iter().map(move |&e| (site, (e & 31) as usize, (e >> 5) as usize))
+        })
+    }
 }
 
 impl Sites {
