@@ -5,6 +5,7 @@ mod bench;
 mod export;
 mod files;
 mod output;
+mod promise;
 mod ui;
 mod verbs;
 mod watch;
@@ -13,7 +14,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{bench as bench_verb, compress, decompress, export as export_verb, inspect, verify};
+use verbs::{bench as bench_verb, compress, decompress, export as export_verb, inspect, reduce, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -26,6 +27,7 @@ Examples:
   strangelet compress run1.root              makes run1.root.sgl beside it
   strangelet compress -o small/ runs/        all files of a folder, into another
   strangelet decompress run1.root.sgl        gives run1.root back, byte for byte
+  strangelet reduce wedge.npy --bound adc=abs:2   smaller still, each value within 2
   strangelet inspect run1.root.sgl           what is inside, and what it costs
   strangelet export --to npz --columns Muon_pt,Muon_eta -o muons.npz run1.root.sgl
   strangelet bench --rivals xz-9e,zstd-19 run1.root
@@ -45,6 +47,7 @@ struct Cli {
 enum Verb {
     Compress(compress::Args),
     Decompress(decompress::Args),
+    Reduce(reduce::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Export(export_verb::Args),
@@ -58,6 +61,7 @@ fn run(verb: Verb) -> Result<usize> {
     match verb {
         Verb::Compress(args) => compress::run(&args),
         Verb::Decompress(args) => decompress::run(&args),
+        Verb::Reduce(args) => reduce::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Export(args) => export_verb::run(&args),

@@ -10,7 +10,7 @@ use crate::layout::{Layout, MAX_ROW};
 use crate::plan::{self, Parts, Piece, Plan};
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
 use strangelet::error::{Result, corruption};
-use strangelet::source::{Source, Target};
+use strangelet::source::{Source, Spool, Target};
 
 /// The first bytes of every such file.
 pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -41,6 +41,10 @@ impl FileFormat for Npy {
 
     fn assemble(&self, cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
         plan::assemble(cx, tables, target)
+    }
+
+    fn loosen(&self, _source: &dyn Source) -> Result<Option<Spool>> {
+        Ok(None)
     }
 }
 

@@ -4,6 +4,8 @@
 //! the setting of zlib that makes the same stream again is remembered. Local headers, the central
 //! directory and members of other kinds are residue (inflated where a setting is found).
 
+mod loose;
+
 use crate::npy;
 use crate::plan::{self, Packed, Parts, Piece, Plan, What};
 use crate::wrap::Part;
@@ -57,6 +59,15 @@ impl FileFormat for Npz {
 
     fn assemble(&self, cx: &Context, tables: &dyn Tables, target: &mut dyn Target) -> Result<()> {
         plan::assemble(cx, tables, target)
+    }
+
+    fn loosen(&self, source: &dyn Source) -> Result<Option<Spool>> {
+        loose::loosen(source, &members(source)?).map(Some)
+    }
+
+    fn mend(&self, file: &mut Spool) -> Result<()> {
+        let members = members(file)?;
+        loose::mend(file, &members)
     }
 }
 

@@ -108,7 +108,7 @@ fn coded(layout: &Layout, columns: Vec<Column>, level: Level) -> Result<u64> {
             let scalar = schema.map_or(Scalar::U8, |s| s.scalar);
             let role = Role::Values(schema.map_or(Meaning::Bytes, |s| s.meaning));
             let inner = schema.map_or(1, |s| s.inner_cells());
-            Stream { cells: &column.values, scalar, role, lists: None, inner }
+            Stream { cells: &column.values, scalar, role, lists: None, inner, dims: &[] }
         })
         .collect();
     let payloads = select::encode_chunk(&streams, level)?;

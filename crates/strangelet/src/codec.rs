@@ -48,6 +48,8 @@ pub struct Stream<'a> {
     pub lists: Option<&'a [u32]>,
     /// Hint: cells of the fixed inner shape. Decoders do not see it.
     pub inner: u64,
+    /// Hint: the fixed inner shape itself, innermost last, where it is known. Decoders do not see it.
+    pub dims: &'a [u32],
 }
 
 /// What a decoder is told about a stream beside its payload.

@@ -16,6 +16,7 @@ pub mod format;
 pub mod infer;
 pub mod limits;
 pub mod model;
+pub mod reduce;
 pub mod relate;
 pub mod select;
 pub mod source;

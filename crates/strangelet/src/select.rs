@@ -20,7 +20,17 @@ pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>
 /// The same, where some streams may be coded from others: a job for each stream, or none at all.
 pub fn encode_chunk_of(
     streams: &[Stream],
+    jobs: Vec<Option<kin::Job>>,
+    level: Level,
+) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_given(streams, jobs, Vec::new(), level)
+}
+
+/// The same, where the payloads of some streams are known already: one for each stream, or none at all.
+pub fn encode_chunk_given(
+    streams: &[Stream],
     mut jobs: Vec<Option<kin::Job>>,
+    given: Vec<Option<(u8, Vec<u8>)>>,
     level: Level,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
     let equal = find_equal(streams);
@@ -35,6 +45,9 @@ pub fn encode_chunk_of(
         .map(|i| match (equal[i], sums[i]) {
             (Some(earlier), _) => Ok((codecs::SAME, same::payload(earlier))),
             (None, Some(rows)) => Ok((codecs::DIGEST, digest::payload(rows))),
+            (None, None) if given.get(i).is_some_and(Option::is_some) => {
+                Ok(given[i].clone().unwrap_or_default())
+            }
             (None, None) => {
                 let derived = jobs[i].as_ref().and_then(|job| kin::encode(job, streams, i));
                 let alone = match derived {
@@ -81,7 +94,7 @@ fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     }
     let cells = columns::split(stream.cells, side);
     let streams: Vec<Stream> =
-        cells.iter().map(|cells| Stream { cells, lists: None, inner: 1, ..*stream }).collect();
+        cells.iter().map(|cells| Stream { cells, lists: None, inner: 1, dims: &[], ..*stream }).collect();
     Ok(Some(columns::payload(&encode_chunk(&streams, level)?)))
 }
 
@@ -282,6 +295,10 @@ fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
         Some(best) if level == Level::Max => Some(as_grid(stream, level, &best)?.unwrap_or(best)),
         best => best,
     };
+    let best = match best {
+        Some(best) => Some(as_hits(stream, level, &best)?.unwrap_or(best)),
+        None => None,
+    };
     match best.filter(|(_, out)| out.len() < count * width) {
         Some(best) => Ok(best),
         None => Ok((codecs::STORE, encode(codecs::STORE, stream, level)?.unwrap_or_default())),
@@ -304,6 +321,16 @@ fn as_grid(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option
     proposal.encode(&mut out)?;
     let smaller = out.len() < best.1.len() - best.1.len() / WORTH;
     Ok(smaller.then_some((codecs::GRID, out)))
+}
+
+/// The stream as frames of hits, where it looks like them and gets smaller. (The codec knows by the level which mode to
+/// take: quick or deep.)
+fn as_hits(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option<(u8, Vec<u8>)>> {
+    if best.0 == codecs::CONSTANT {
+        return Ok(None);
+    }
+    let hits = encode(codecs::HITS, stream, level)?;
+    Ok(hits.filter(|h| h.len() < best.1.len() - best.1.len() / WORTH).map(|h| (codecs::HITS, h)))
 }
 
 /// By how much a grid must be smaller than what decodes faster: 1 / this.

@@ -61,7 +61,7 @@ fn each_stream(values: &[u64], inner: u64, mut f: impl FnMut(&Stream)) {
     for scalar in Scalar::ALL {
         let cells = cells(scalar, values);
         for role in roles(scalar) {
-            f(&Stream { cells: &cells, scalar, role, lists: None, inner });
+            f(&Stream { cells: &cells, scalar, role, lists: None, inner, dims: &[] });
         }
     }
 }
@@ -144,7 +144,7 @@ fn ids_are_unique() {
 
 fn chosen(scalar: Scalar, role: Role, values: &[u64], level: Level) -> &'static str {
     let cells = cells(scalar, values);
-    let stream = Stream { cells: &cells, scalar, role, lists: None, inner: 1 };
+    let stream = Stream { cells: &cells, scalar, role, lists: None, inner: 1, dims: &[] };
     let coded = select::encode_chunk(&[stream], level).unwrap();
     codecs::by_id(coded[0].0).unwrap().name()
 }
@@ -210,7 +210,7 @@ fn smooth_fields_are_grids_at_max_only() {
 fn equal_streams_are_coded_once() {
     let a = cells(Scalar::U32, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());
     let b = cells(Scalar::I64, &(0..500).map(|i| i * i % 17).collect::<Vec<_>>());
-    let stream = |cells, scalar, role| Stream { cells, scalar, role, lists: None, inner: 1 };
+    let stream = |cells, scalar, role| Stream { cells, scalar, role, lists: None, inner: 1, dims: &[] };
     let streams =
         [stream(&a, Scalar::U32, Role::Lengths), stream(&b, Scalar::I64, Role::Values(Meaning::Number))];
     let coded = select::encode_chunk(&streams, Level::Balanced).unwrap();
@@ -230,7 +230,7 @@ fn floats_without_their_low_bits_cost_their_live_bits_only() {
     let cells = cells(Scalar::F32, &values);
     for level in [Level::Fast, Level::Balanced] {
         let role = Role::Values(Meaning::Number);
-        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1, dims: &[] };
         let bits = select::encode_chunk(&[stream], level).unwrap()[0].1.len() as f64 * 8.0 / 20_000.0;
         assert!(bits < 11.3, "{bits} bits a cell at {}", level.name());
     }
@@ -260,7 +260,7 @@ fn decode_chunk(streams: &[Stream], coded: &[(u8, Vec<u8>)]) -> Vec<Cells> {
 }
 
 fn number<'a>(scalar: Scalar, cells: &'a Cells, lists: Option<&'a [u32]>) -> Stream<'a> {
-    Stream { cells, scalar, role: Role::Values(Meaning::Number), lists, inner: 1 }
+    Stream { cells, scalar, role: Role::Values(Meaning::Number), lists, inner: 1, dims: &[] }
 }
 
 /// Numbers that look random: the same each time.
@@ -368,9 +368,9 @@ fn lists_know_of_their_event_and_of_the_place_in_the_list() {
     let role = Role::Lengths;
     let streams = [
         number(Scalar::U32, &event, None),
-        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1 },
+        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1, dims: &[] },
         number(Scalar::U32, &first, Some(&lengths)),
-        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1 },
+        Stream { cells: &counts, scalar: Scalar::U32, role, lists: None, inner: 1, dims: &[] },
         number(Scalar::U32, &second, Some(&lengths)),
     ];
     let coded = select::encode_chunk(&streams, Level::Max).unwrap();

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["dissect", "relate", "model"],
     &["codecs", "trigger"],
     &["select"],
+    &["reduce"],
     &["archive"],
 ];
 

@@ -82,6 +82,9 @@ fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
             output.finish()?;
         }
     }
+    if let Some(promise) = &archive.index().promise {
+        ui::note(&input.path, &crate::promise::line(archive.index(), promise));
+    }
     if let Some(unchanged) = unchanged {
         unchanged.remove(&input.path)?;
     }

@@ -2,6 +2,7 @@
 
 use super::each;
 use crate::files::{Input, is_container};
+use crate::promise;
 use crate::ui::{self, Aligned, grouped, ratio};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,8 +87,20 @@ pub fn run(args: &Args) -> Result<usize> {
 }
 
 fn one(args: &Args, input: &Input) -> Result<()> {
-    let costs = costs(&Archive::open(input.open()?)?)?;
-    let text = if args.json { json(&input.path, &costs) } else { text(&input.path, &costs, args.all) };
+    let archive = Archive::open(input.open()?)?;
+    let costs = costs(&archive)?;
+    let index = archive.index();
+    let promise = index.promise.as_ref();
+    let text = if args.json {
+        json(&input.path, &costs, promise.map(|p| promise::json(index, p, costs.container)))
+    } else {
+        let promise = promise.map(|p| {
+            let before = ratio(p.len, costs.container);
+            let table = promise::text(index, p, ui::colours());
+            format!("  reduced from {:>13} bytes   ratio {before:.3}\n{table}", grouped(p.len))
+        });
+        text(&input.path, &costs, args.all, promise.unwrap_or_default())
+    };
     ui::emit(&text)
 }
 
@@ -182,7 +195,7 @@ fn counted(n: usize, what: &str) -> String {
     format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
 }
 
-fn text(path: &Path, costs: &Costs, all: bool) -> String {
+fn text(path: &Path, costs: &Costs, all: bool, promise: String) -> String {
     let colour = ui::colours();
     let c = costs;
     let columns = |residue: bool| -> usize {
@@ -210,6 +223,7 @@ fn text(path: &Path, costs: &Costs, all: bool) -> String {
     if c.bundles > 0 {
         part("models", c.bundles, String::new());
     }
+    out += &promise;
     let mut t = Aligned::new(&["table", ">columns", ">events", ">chunks", ">plain", ">bytes", ">ratio"]);
     for table in c.tables.iter().filter(|t| all || !t.residue) {
         let residue = if table.residue { " (residue)" } else { "" };
@@ -260,7 +274,7 @@ fn bits_per_cell(column: &ColumnCost) -> f64 {
     if column.cells == 0 { 0.0 } else { column.packed as f64 * 8.0 / column.cells as f64 }
 }
 
-fn json(path: &Path, c: &Costs) -> String {
+fn json(path: &Path, c: &Costs, promise: Option<Value>) -> String {
     let tables: Vec<Value> = c
         .tables
         .iter()
@@ -297,6 +311,7 @@ fn json(path: &Path, c: &Costs) -> String {
         "bytes_models": c.bundles,
         "short_payloads": c.inline.0,
         "bytes_short_payloads": c.inline.1,
+        "reduced": promise,
         "tables": tables,
         "columns": columns,
     });

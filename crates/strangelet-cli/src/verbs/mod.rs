@@ -5,6 +5,7 @@ pub mod compress;
 pub mod decompress;
 pub mod export;
 pub mod inspect;
+pub mod reduce;
 pub mod verify;
 
 use crate::files::{self, Input};

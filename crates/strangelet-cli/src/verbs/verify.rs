@@ -58,5 +58,9 @@ fn one(args: &Args, input: &Input) -> Result<()> {
         original.xxh3,
         start.elapsed().as_secs_f64(),
         ui::plain(&input.path.display().to_string())
-    ))
+    ))?;
+    match &archive.index().promise {
+        Some(promise) => ui::emit(&crate::promise::text(archive.index(), promise, ui::colours())),
+        None => Ok(()),
+    }
 }

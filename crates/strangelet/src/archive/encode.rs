@@ -9,12 +9,38 @@ use crate::format::Writer;
 use crate::limits::MAX_STREAM_BYTES;
 use crate::select;
 use crate::table::TableSchema;
+use std::collections::HashMap;
 use std::io::Write;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Codes chunks as they come and writes them to a container.
 pub struct Encoder<W: Write> {
     writer: Writer<W>,
     level: Level,
+    prepared: Prepared,
+}
+
+/// Payloads that are known before the cells are coded.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    payloads: HashMap<u128, (u8, Vec<u8>)>,
+}
+
+impl Prepared {
+    fn key(cells: &Cells) -> u128 {
+        let mut bytes = Vec::with_capacity(cells.len() * cells.width());
+        cells.to_le_bytes(&mut bytes);
+        xxh3_128(&bytes)
+    }
+
+    /// These cells have this payload of this codec.
+    pub fn add(&mut self, cells: &Cells, codec: u8, payload: Vec<u8>) {
+        self.payloads.insert(Prepared::key(cells), (codec, payload));
+    }
+
+    fn get(&self, cells: &Cells) -> Option<(u8, Vec<u8>)> {
+        if self.payloads.is_empty() { None } else { self.payloads.get(&Prepared::key(cells)).cloned() }
+    }
 }
 
 impl<W: Write> Encoder<W> {
@@ -26,7 +52,12 @@ impl<W: Write> Encoder<W> {
             Level::Balanced => 9,
             Level::Max => 19,
         });
-        Ok(Encoder { writer, level })
+        Ok(Encoder { writer, level, prepared: Prepared::default() })
+    }
+
+    /// Takes payloads that are known instead of coding their cells.
+    pub fn prepare(&mut self, prepared: &Prepared) {
+        self.prepared = prepared.clone();
     }
 
     /// The container, to be finished.
@@ -43,6 +74,7 @@ struct Owned {
     /// Number of the stream that holds the lengths of its lists.
     lists: Option<usize>,
     inner: u64,
+    dims: Vec<u32>,
 }
 
 impl<W: Write> Sink for Encoder<W> {
@@ -62,12 +94,20 @@ impl<W: Write> Sink for Encoder<W> {
             let mut lists = None;
             for lengths in content.lengths {
                 let cells = Cells::W4(lengths);
-                owned.push(Owned { cells, scalar: Scalar::U32, role: Role::Lengths, lists, inner: 1 });
+                owned.push(Owned {
+                    cells,
+                    scalar: Scalar::U32,
+                    role: Role::Lengths,
+                    lists,
+                    inner: 1,
+                    dims: Vec::new(),
+                });
                 lists = Some(owned.len() - 1);
             }
             let (scalar, inner) = (column.scalar, column.inner_cells());
             let role = Role::Values(column.meaning);
-            owned.push(Owned { cells: content.values, scalar, role, lists, inner });
+            let dims = column.inner.clone();
+            owned.push(Owned { cells: content.values, scalar, role, lists, inner, dims });
         }
         if let Some(big) = owned.iter().find(|o| (o.cells.len() * o.cells.width()) as u64 > MAX_STREAM_BYTES)
         {
@@ -80,10 +120,18 @@ impl<W: Write> Sink for Encoder<W> {
                     Cells::W4(v) => Some(v.as_slice()),
                     _ => None,
                 });
-                Stream { cells: &o.cells, scalar: o.scalar, role: o.role, lists, inner: o.inner }
+                Stream {
+                    cells: &o.cells,
+                    scalar: o.scalar,
+                    role: o.role,
+                    lists,
+                    inner: o.inner,
+                    dims: &o.dims,
+                }
             })
             .collect();
-        let payloads = select::encode_chunk_of(&streams, kin::jobs(schema), self.level)?;
+        let given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();
+        let payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.level)?;
         self.writer.chunk(table, events, payloads)
     }
 }

@@ -2,14 +2,16 @@
 
 mod decode;
 mod encode;
+mod reduce;
 
 pub use decode::Archive;
-pub use encode::Encoder;
+pub use encode::{Encoder, Prepared};
+pub use reduce::{Reduced, Target as ReduceTarget, Wish, column_name, reduce};
 
 use crate::codec::Level;
 use crate::dissect::{Context, FileFormat, Proofs, Tables};
 use crate::error::{Error, Result, corruption, unsupported};
-use crate::format::Original;
+use crate::format::{Original, Promise};
 use crate::source::{Compare, Source, SourceReader, Spool, Target};
 use std::io::{BufWriter, Read, Write};
 use xxhash_rust::xxh3::Xxh3;
@@ -67,6 +69,25 @@ pub fn compress_watched(
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
 ) -> Result<(Spool, Report)> {
+    compress_with(source, formats, level, new_spool, watch, With::default())
+}
+
+/// What is known of a file that was reduced.
+#[derive(Default)]
+struct With<'a> {
+    promise: Option<&'a Promise>,
+    prepared: Prepared,
+}
+
+/// The same for a file that may be a reduced one, which says so in its container.
+fn compress_with(
+    source: &dyn Source,
+    formats: &[&dyn FileFormat],
+    level: Level,
+    new_spool: &mut dyn FnMut() -> Result<Spool>,
+    watch: &mut dyn FnMut(Phase),
+    with: With,
+) -> Result<(Spool, Report)> {
     watch(Phase::Reading);
     // A small file is read once; of a large one the pieces that are worked on.
     let held = if source.len() <= HELD { Some(source.range(0, source.len())?) } else { None };
@@ -83,7 +104,7 @@ pub fn compress_watched(
             let proofs = Proofs::default();
             let cx = Context { formats, proofs: &proofs, level };
             watch(Phase::Compressing);
-            let spool = write(source, *format, &cx, original, spool)?;
+            let spool = write(source, *format, &cx, original, spool, &with)?;
             watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
@@ -121,11 +142,17 @@ fn write(
     cx: &Context,
     original: Original,
     spool: Spool,
+    with: &With,
 ) -> Result<Spool> {
     let out = BufWriter::with_capacity(1 << 18, AppendTo(spool));
     let mut encoder = Encoder::new(out, cx.level)?;
+    encoder.prepare(&with.prepared);
     format.dissect(cx, source, &mut encoder)?;
-    let (out, _) = encoder.into_writer().finish(format.id(), original, &[])?;
+    let mut writer = encoder.into_writer();
+    if let Some(promise) = with.promise {
+        writer.promise(promise.clone());
+    }
+    let (out, _) = writer.finish(format.id(), original, &[])?;
     Ok(out.into_inner().map_err(|e| Error::from(e.into_error()))?.0)
 }
 

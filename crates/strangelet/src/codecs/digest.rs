@@ -150,7 +150,8 @@ mod tests {
         assert_eq!(sums[..4], [0xd4, 0x1d, 0x8c, 0xd9], "RFC 1321, A.5");
         let (lengths, whole) = (Cells::W4(lists.clone()), Cells::W1(sums.clone()));
         let role = Role::Values(Meaning::Text);
-        let stream = |cells, role, lists| Stream { cells, scalar: Scalar::U8, role, lists, inner: 1 };
+        let stream =
+            |cells, role, lists| Stream { cells, scalar: Scalar::U8, role, lists, inner: 1, dims: &[] };
         let sixteen = [SUM as u32; 3];
         let streams = [
             stream(&whole, role, Some(&sixteen[..])),

@@ -423,7 +423,7 @@ mod tests {
     fn rows_and_planes_are_found_without_a_hint() {
         let cells = Cells::W4(field().iter().map(|&x| x as u32).collect());
         let role = Role::Values(Meaning::Number);
-        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1, dims: &[] };
         let proposal = propose(&stream).unwrap().unwrap();
         let Model::Lattice(shape) = proposal.model else { panic!("{:?}", proposal.model) };
         assert_eq!((shape.row, shape.plane), (32, 768));
@@ -438,7 +438,7 @@ mod tests {
     fn traces_are_found_within_a_larger_inner_shape() {
         let cells = Cells::W2(pulses().iter().map(|&x| x as u16).collect());
         let role = Role::Values(Meaning::Number);
-        let stream = Stream { cells: &cells, scalar: Scalar::U16, role, lists: None, inner: 4000 };
+        let stream = Stream { cells: &cells, scalar: Scalar::U16, role, lists: None, inner: 4000, dims: &[] };
         let proposal = propose(&stream).unwrap().unwrap();
         assert!(matches!(proposal.model, Model::Trace(s) if s.row == 400), "{:?}", proposal.model);
     }
@@ -447,7 +447,7 @@ mod tests {
     fn noise_is_no_grid() {
         let cells = Cells::W4((0..9000).map(|i| (noise(i) as f32).to_bits()).collect());
         let role = Role::Values(Meaning::Number);
-        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::F32, role, lists: None, inner: 1, dims: &[] };
         assert!(propose(&stream).unwrap().is_none());
     }
 }

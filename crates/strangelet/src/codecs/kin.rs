@@ -407,7 +407,7 @@ mod tests {
         let streams: Vec<Stream> = cells
             .iter()
             .zip(&scalars)
-            .map(|(cells, &scalar)| Stream { cells, scalar, role, lists: None, inner: 1 })
+            .map(|(cells, &scalar)| Stream { cells, scalar, role, lists: None, inner: 1, dims: &[] })
             .collect();
         let (mut tasks, mut seed) = (Vec::new(), 1u64);
         for (i, job) in jobs.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod adaptive;
 pub mod bcae_vs;
+pub mod bins;
 mod bytes;
 mod classes;
 pub mod columns;
@@ -9,6 +10,7 @@ mod constant;
 pub mod digest;
 pub mod grid;
 mod grid_find;
+mod hits;
 pub mod kin;
 mod plan;
 pub mod rows;
@@ -44,6 +46,9 @@ pub const GRID: u8 = 9;
 /// Number of `rows`.
 pub const ROWS: u8 = 10;
 
+/// Number of `hits`.
+pub const HITS: u8 = 11;
+
 /// Number of `kin`.
 pub const KIN: u8 = 12;
 
@@ -52,6 +57,9 @@ pub const COLUMNS: u8 = 13;
 
 /// Number of `bcae-vs`.
 pub const BCAE_VS: u8 = 14;
+
+/// Number of `bins`.
+pub const BINS: u8 = 15;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
@@ -66,9 +74,11 @@ pub static ALL: &[&dyn Codec] = &[
     &text::Text,
     &grid::Grid,
     &rows::Rows,
+    &hits::Hits,
     &columns::Columns,
     &kin::Kin,
     &bcae_vs::BcaeVs,
+    &bins::Bins,
 ];
 
 /// The codec with a number.

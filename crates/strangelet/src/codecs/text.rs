@@ -190,7 +190,7 @@ mod tests {
     fn payload(bytes: &[u8]) -> Vec<u8> {
         let cells = Cells::W1(bytes.to_vec());
         let role = Role::Values(Meaning::Bytes);
-        let stream = Stream { cells: &cells, scalar: Scalar::U8, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::U8, role, lists: None, inner: 1, dims: &[] };
         let mut out = Vec::new();
         assert!(Text.encode(&stream, Level::Max, &mut out).unwrap());
         let shape = Shape { scalar: Scalar::U8, count: bytes.len() };

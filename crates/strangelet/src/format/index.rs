@@ -1,5 +1,6 @@
 //! The index: everything a reader needs to find and to trust the payloads. Specified in docs/format.md.
 
+use super::promise::Promise;
 use super::varint::{Cursor, put};
 use crate::column::{ColumnSchema, Meaning, Scalar, Scale};
 use crate::error::{Result, corruption, unsupported};
@@ -84,7 +85,7 @@ pub struct ChunkEntry {
 }
 
 /// The whole index.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Index {
     /// The original file.
     pub original: Original,
@@ -96,6 +97,8 @@ pub struct Index {
     pub tables: Vec<TableSchema>,
     /// Chunks in the order of their payloads.
     pub chunks: Vec<ChunkEntry>,
+    /// Where the file is a reduced one: what is promised of it.
+    pub promise: Option<Promise>,
 }
 
 /// Streams of a table's chunks.
@@ -169,6 +172,9 @@ impl Index {
                 out.extend_from_slice(v);
             }
         }
+        if let Some(promise) = &self.promise {
+            promise.write(&mut out);
+        }
         out
     }
 
@@ -190,10 +196,11 @@ impl Index {
         }
         let tables = read_tables(&mut c)?;
         let chunks = read_chunks(&mut c, &tables, &bundles, first, end)?;
+        let promise = if c.rest().is_empty() { None } else { Some(Promise::read(&mut c, &tables)?) };
         if !c.rest().is_empty() {
             return Err(corruption("bytes behind the index"));
         }
-        Ok(Index { original, format, bundles, tables, chunks })
+        Ok(Index { original, format, bundles, tables, chunks, promise })
     }
 }
 

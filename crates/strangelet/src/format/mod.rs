@@ -4,11 +4,13 @@
 
 pub mod bundle;
 pub mod index;
+pub mod promise;
 mod reader;
 pub mod varint;
 mod writer;
 
 pub use index::{Bundle, ChunkEntry, Index, Original, Place, StreamEntry};
+pub use promise::{Bound, ColumnPromise, Promise};
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -1,6 +1,7 @@
 //! Writes a container as a stream: payloads as they come, the index at the end.
 
 use super::index::{Bundle, ChunkEntry, INLINE, Index, Original, Place, StreamEntry};
+use super::promise::Promise;
 use super::{INDEX_PLAIN, INDEX_ZSTD, MAGIC, TAIL_MAGIC};
 use crate::error::{Result, corruption};
 use crate::table::TableSchema;
@@ -33,6 +34,11 @@ impl<W: Write> Writer<W> {
         schema.columns.iter().try_for_each(|c| c.check())?;
         self.index.tables.push(schema);
         Ok(self.index.tables.len() - 1)
+    }
+
+    /// Makes it the container of a reduced file.
+    pub fn promise(&mut self, promise: Promise) {
+        self.index.promise = Some(promise);
     }
 
     /// The tables announced so far.

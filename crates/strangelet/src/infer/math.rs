@@ -133,6 +133,8 @@ mod tests {
             let near = |a: f64, b: f64| (a - b).abs() <= 4e-15 * b.abs().max(1e-3);
             assert!(near(exp(x), x.exp()), "{x}");
             assert!(near(cosh(x), x.cosh()) && near(sinh(x), x.sinh()), "{x}");
+            let y = x.exp();
+            assert!((log2(y) - y.log2()).abs() <= 4e-15 * y.log2().abs().max(1.0), "{x}");
             let (s, c) = sin_cos(x);
             assert!((s - x.sin()).abs() < 1e-14 && (c - x.cos()).abs() < 1e-14, "{x} {s} {c}");
         }

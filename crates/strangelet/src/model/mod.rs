@@ -17,4 +17,5 @@ pub mod least_squares;
 pub mod levels;
 pub mod mixing;
 pub mod ordinal;
+pub mod ridge;
 pub mod trace;

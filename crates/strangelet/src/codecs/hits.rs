@@ -1,0 +1,365 @@
+//! Hits: sparse integers of a detector's frames, as where they are and what they are.
+//!
+//! # What it does
+//! The array is walked through in the detector's own order: frames, layers, pads, times, found by how much hits tell of those
+//! next to them. Runs of hits along the time are told by the runs of the pad and of the layer before; values by least squares
+//! of what was decoded around them. Where nothing is around, one decision skips a whole stretch.
+//!
+//! # When it wins
+//! On zero-suppressed frames of time projection chambers, pads, pixels and wires: integers that are mostly zero, in an array
+//! of a fixed shape.
+//!
+//! # Payload
+//! | bytes | what |
+//! |---|---|
+//! | 1 | mode: 0 deep, 1 quick |
+//! | varint | axes, 1 to 8 |
+//! | varints | cells along each, slowest first |
+//! | bytes | order of the walk: numbers of axes, slowest first |
+//! | to the end | what the mode wrote |
+//!
+//! The last three axes of the walk are layers, pads and times; those before count frames. Fewer axes are layers (or pads) of
+//! one. A deep payload goes on with
+//!
+//! | bytes | what |
+//! |---|---|
+//! | varint | base: a usual low value |
+//! | varint | unit of what is above it, x 16, 1 to 2^32 |
+//! | 1 | period of the lengths of runs, 2 to 15; 0: none |
+//! | varint | 0: values from a first to a last one; else so many values follow, at most 256 |
+//! | varints | the first value, and what to add for the last one; or all values: the first and what to add each time |
+//! | to the end | bits of `entropy/binary.rs` |
+//!
+//! # Determinism
+//! Counters are integers. Weights, bells and least squares are IEEE binary32 (the elimination: binary64) `+ - * /` in the order
+//! in which they stand; nothing is fused, reordered or taken from a library.
+//!
+//! # References
+//! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): mixing of logits. X. Wu, N. Memon,
+//! CALIC (1997): errors in contexts. The ALICE and sPHENIX time projection chambers: zero-suppressed pulses of SAMPA chips.
+
+mod deep;
+mod mask;
+mod net;
+mod order;
+mod value;
+
+use super::HITS;
+use crate::codec::{Codec, Level, Role, Shape, Stream};
+use crate::column::{Cells, Meaning, Scalar};
+use crate::entropy::binary::{BitCoder, Decoder, Encoder};
+use crate::entropy::mix;
+use crate::error::{Result, corruption};
+use crate::format::varint::{Cursor, put};
+use deep::{Deep, Habits};
+use order::Order;
+use value::Alphabet;
+
+/// Frames of hits.
+pub struct Hits;
+
+/// Cells below which nothing is to be gained.
+const FEWEST: usize = 1 << 9;
+/// Most cells of a layer, borders included.
+const MAX_LAYER: usize = 1 << 23;
+/// Most values of a palette.
+const MAX_PALETTE: usize = 256;
+/// Mode of contexts.
+const DEEP: u8 = 0;
+/// Hits of a trial.
+const TRIAL: usize = 4096;
+
+impl Codec for Hits {
+    fn id(&self) -> u8 {
+        HITS
+    }
+
+    fn name(&self) -> &'static str {
+        "hits"
+    }
+
+    fn encode(&self, stream: &Stream, level: Level, out: &mut Vec<u8>) -> Result<bool> {
+        if level < Level::Max {
+            // The quick mode is for the other levels.
+            return Ok(false);
+        }
+        let Some(frames) = recognise(stream) else { return Ok(false) };
+        let orders = order::find(&frames.values, &frames.axes);
+        let mut best = 0;
+        if orders.len() > 1 {
+            let costs: Vec<u64> = orders.iter().map(|o| trial(&frames.values, o)).collect();
+            best = (0..costs.len()).min_by_key(|&k| costs[k]).unwrap_or(0);
+        }
+        let order = &orders[best];
+        if !fits(order.sides()) {
+            return Ok(false);
+        }
+        out.push(DEEP);
+        write_order(order, out);
+        deep_encode(&order.forward(&frames.values), order.sides(), out)?;
+        Ok(true)
+    }
+
+    fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
+        let mut c = Cursor::new(payload);
+        let mode = c.byte()?;
+        let order = read_order(&mut c, shape.count)?;
+        if shape.scalar.is_float() {
+            return Err(corruption("hits: no integers"));
+        }
+        let walked = match mode {
+            DEEP => deep_decode(c, order.sides())?,
+            _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
+        };
+        if walked.len() != shape.count {
+            return Err(corruption("hits: another number of cells"));
+        }
+        Ok(match shape.scalar.width() {
+            1 => Cells::W1(order.inverse(&walked, |v| v as u8)),
+            2 => Cells::W2(order.inverse(&walked, |v| v as u16)),
+            4 => Cells::W4(order.inverse(&walked, |v| v)),
+            _ => Cells::W8(order.inverse(&walked, u64::from)),
+        })
+    }
+}
+
+/// An array of hits.
+struct Frames {
+    /// Sides, slowest first.
+    axes: Vec<usize>,
+    values: Vec<u32>,
+}
+
+/// Whether a stream is an array of more than one axis that is mostly zero.
+fn recognise(stream: &Stream) -> Option<Frames> {
+    let count = stream.cells.len();
+    let numbers = stream.role == Role::Values(Meaning::Number)
+        && !stream.scalar.is_float()
+        && stream.scalar != Scalar::Bool;
+    if !numbers || count < FEWEST || count > u32::MAX as usize {
+        return None;
+    }
+    let mut axes: Vec<usize> = stream.dims.iter().map(|&n| n as usize).collect();
+    if let Some(lists) = stream.lists {
+        let first = *lists.first()? as usize;
+        if lists.iter().any(|&n| n as usize != first) {
+            return None;
+        }
+        axes.insert(0, first);
+    }
+    let inner = axes.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n > 0)?;
+    if !count.is_multiple_of(inner) {
+        return None;
+    }
+    axes.insert(0, count / inner);
+    let sides = axes.iter().filter(|&&n| n > 1).count();
+    if !(2..=order::MOST).contains(&sides) {
+        return None;
+    }
+    // At a glance, before all is copied.
+    let hits =
+        (0..1024).filter(|i| stream.cells.get(i * (count / 1024).max(1) % count).is_some_and(|v| v > 0));
+    if hits.count() > 600 {
+        return None;
+    }
+    let most = if stream.scalar.is_signed() { i32::MAX as u32 } else { u32::MAX };
+    let convert = |v: u64| u32::try_from(v).ok().filter(|&v| v <= most);
+    let values: Vec<u32> = match stream.cells {
+        Cells::W1(v) if stream.scalar.is_signed() && v.iter().any(|&x| x > 127) => return None,
+        Cells::W2(v) if stream.scalar.is_signed() && v.iter().any(|&x| x > 0x7fff) => return None,
+        Cells::W1(v) => v.iter().map(|&x| x.into()).collect(),
+        Cells::W2(v) => v.iter().map(|&x| x.into()).collect(),
+        Cells::W4(v) => v.iter().map(|&x| convert(x.into())).collect::<Option<_>>()?,
+        Cells::W8(v) => v.iter().map(|&x| convert(x)).collect::<Option<_>>()?,
+    };
+    let hits = values.iter().filter(|&&v| v > 0).count();
+    (hits > 0 && hits <= count / 2).then_some(Frames { axes, values })
+}
+
+/// Whether layers are small enough to be held.
+fn fits([_, _, pads, times]: [usize; 4]) -> bool {
+    (pads + 2 * deep::NEAR).saturating_mul(times + 2 * deep::EDGE) <= MAX_LAYER
+}
+
+fn write_order(order: &Order, out: &mut Vec<u8>) {
+    put(out, order.axes.len() as u64);
+    for &n in &order.axes {
+        put(out, n as u64);
+    }
+    out.extend(order.walk.iter().map(|&a| a as u8));
+}
+
+fn read_order(c: &mut Cursor, count: usize) -> Result<Order> {
+    let wrong = || corruption("hits: axes that cannot be");
+    let n = c.count()?;
+    if n == 0 || n > order::MOST {
+        return Err(wrong());
+    }
+    let axes = (0..n).map(|_| c.count()).collect::<Result<Vec<usize>>>()?;
+    let walk: Vec<usize> = c.take(n)?.iter().map(|&a| a.into()).collect();
+    let all = axes.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let permuted = (0..n).all(|a| walk.contains(&a));
+    let order = Order { axes, walk };
+    if all != Some(count) || count == 0 || !permuted || !fits(order.sides()) {
+        return Err(wrong());
+    }
+    Ok(order)
+}
+
+/// What can be known of hits beforehand.
+fn habits(walked: &[u32], times: usize) -> Option<Habits> {
+    let mut hits: Vec<u32> = walked.iter().copied().filter(|&v| v > 0).collect();
+    let n = hits.len();
+    let base = *hits.select_nth_unstable(n / 20).1;
+    let middle = *hits.select_nth_unstable(n / 2).1;
+    let (first, last) = (*hits.iter().min()?, *hits.iter().max()?);
+    let range = (last - first) as usize + 1;
+    let mut palette: Vec<u32> = Vec::new();
+    for &v in &hits {
+        if let Err(at) = palette.binary_search(&v) {
+            palette.insert(at, v);
+            if palette.len() > MAX_PALETTE {
+                break;
+            }
+        }
+    }
+    let few = palette.len() <= MAX_PALETTE && palette.len() * 3 < range;
+    let alphabet = if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) };
+    let unit = ((middle - base) as f32 / 8.0).max(1.0);
+    let unit = ((unit * 16.0) as u32).max(1);
+    Some(Habits { alphabet, base, unit, period: period(walked, times) })
+}
+
+/// The number that nearly all lengths of runs are multiples of, or 0.
+fn period(walked: &[u32], times: usize) -> usize {
+    let mut lengths = [0usize; 256];
+    let (mut runs, mut seen) = (0usize, 0usize);
+    for row in walked.chunks_exact(times.max(1)) {
+        let mut n = 0;
+        for &v in row {
+            if v > 0 {
+                n += 1;
+            } else if n > 0 {
+                lengths[n.min(255)] += 1;
+                runs += 1;
+                n = 0;
+            }
+        }
+        seen += row.len();
+        if runs > 4096 && seen > walked.len() / 8 {
+            break;
+        }
+    }
+    let fit = |q: usize| (q..255).step_by(q).map(|n| lengths[n]).sum::<usize>();
+    (2..=15).rev().find(|&q| runs >= 32 && fit(q) * 10 >= runs * 8).unwrap_or(0)
+}
+
+fn write_habits(h: &Habits, out: &mut Vec<u8>) {
+    put(out, h.base.into());
+    put(out, h.unit.into());
+    out.push(h.period as u8);
+    match &h.alphabet {
+        Alphabet::Range(first, last) => {
+            put(out, 0);
+            put(out, (*first).into());
+            put(out, (last - first).into());
+        }
+        Alphabet::Palette(values) => {
+            put(out, values.len() as u64);
+            let mut last = 0;
+            for &v in values {
+                put(out, (v - last).into());
+                last = v;
+            }
+        }
+    }
+}
+
+fn read_habits(c: &mut Cursor) -> Result<Habits> {
+    let wrong = || corruption("hits: habits that cannot be");
+    let number = |c: &mut Cursor| c.varint().and_then(|v| u32::try_from(v).map_err(|_| wrong()));
+    let (base, unit, period) = (number(c)?, number(c)?, c.byte()? as usize);
+    if unit == 0 || period == 1 || period > 15 {
+        return Err(wrong());
+    }
+    let n = c.count()?;
+    let alphabet = if n == 0 {
+        let first = number(c)?;
+        let last = first.checked_add(number(c)?).ok_or_else(wrong)?;
+        if first == 0 {
+            return Err(wrong());
+        }
+        Alphabet::Range(first, last)
+    } else {
+        if n > MAX_PALETTE {
+            return Err(wrong());
+        }
+        let (mut values, mut last) = (Vec::with_capacity(n), 0u32);
+        for _ in 0..n {
+            let more = number(c)?;
+            last = last.checked_add(more).filter(|_| more > 0).ok_or_else(wrong)?;
+            values.push(last);
+        }
+        Alphabet::Palette(values)
+    };
+    Ok(Habits { alphabet, base, unit, period })
+}
+
+fn deep_encode(walked: &[u32], sides: [usize; 4], out: &mut Vec<u8>) -> Result<()> {
+    let habits = habits(walked, sides[3]).ok_or_else(|| corruption("hits: there are none"))?;
+    write_habits(&habits, out);
+    let mut e = Encoder::new();
+    Deep::new(habits, sides).code(&mut e, walked)?;
+    out.extend(e.finish());
+    Ok(())
+}
+
+fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
+    let habits = read_habits(&mut c)?;
+    let mut d = Decoder::new(c.rest());
+    Deep::new(habits, sides).code(&mut d, &[])
+}
+
+/// Counts what bits would cost.
+struct Meter(u64);
+
+impl BitCoder for Meter {
+    fn code(&mut self, bit: bool, p: u32) -> bool {
+        self.0 += u64::from(mix::cost(p, bit));
+        bit
+    }
+}
+
+/// About what some layers in the middle would cost in an order.
+fn trial(values: &[u32], order: &Order) -> u64 {
+    // A box in the middle of the axes, the same for every order, with about so many hits.
+    let hits = values.iter().filter(|&&v| v > 0).count();
+    let mut part = order.axes.clone();
+    let mut left = hits;
+    while left > TRIAL {
+        let longest = (0..part.len()).max_by_key(|&k| (part[k], k)).unwrap_or(0);
+        if part[longest] < 4 {
+            break;
+        }
+        part[longest] = part[longest].div_ceil(2);
+        left /= 2;
+    }
+    let mut cells = values.to_vec();
+    let mut sides = order.axes.clone();
+    for axis in 0..sides.len() {
+        let inner: usize = sides[axis + 1..].iter().product();
+        let from = (sides[axis] - part[axis]) / 2 * inner;
+        let kept = cells.chunks_exact(sides[axis] * inner).flat_map(|c| &c[from..from + part[axis] * inner]);
+        cells = kept.copied().collect();
+        sides[axis] = part[axis];
+    }
+    let order = Order { axes: part, walk: order.walk.clone() };
+    let walked = order.forward(&cells);
+    let sides = order.sides();
+    let Some(habits) = habits(&walked, sides[3]).filter(|_| fits(sides)) else { return u64::MAX };
+    let mut meter = Meter(0);
+    match Deep::new(habits, sides).code(&mut meter, &walked) {
+        Ok(_) => meter.0,
+        Err(_) => u64::MAX,
+    }
+}

@@ -1,0 +1,240 @@
+//! Where hits are.
+
+use super::deep::{EDGE, NEAR, Plane, shape_of};
+use super::net::{INPUTS, Net, TABLES, Tables};
+use crate::entropy::binary::BitCoder;
+use crate::entropy::mix::Counter;
+
+/// Contexts of a question.
+const CONTEXTS: usize = INPUTS - 1;
+/// Counters of a context.
+const SIZE: usize = 4096;
+/// Counters slow down until they have seen so many bits.
+const LIMIT: u32 = 1000;
+
+/// Counters and weights of one kind of question.
+struct Question {
+    counters: Vec<Counter>,
+    net: Net,
+}
+
+impl Question {
+    fn new(sizes: [usize; 2]) -> Self {
+        Question { counters: vec![Counter::default(); CONTEXTS * SIZE], net: Net::new(sizes, 0.3, 0.004) }
+    }
+
+    /// Asks it, in contexts below [`SIZE`].
+    #[inline(always)]
+    fn code<C: BitCoder>(
+        &mut self,
+        t: &Tables,
+        c: &mut C,
+        bit: bool,
+        contexts: [usize; CONTEXTS],
+        at: [usize; 2],
+    ) -> bool {
+        let mut x = [0.3f32; INPUTS];
+        let mut cells = contexts;
+        for (k, cell) in cells.iter_mut().enumerate() {
+            debug_assert!(*cell < SIZE, "{k} {cell}");
+            *cell = k * SIZE + (*cell & (SIZE - 1));
+            x[k] = t.input(self.counters[*cell]);
+        }
+        let mixed = self.net.mix(t, x, at);
+        let bit = c.code(bit, mixed.p());
+        self.net.update(&mixed, bit);
+        for cell in cells {
+            self.counters[cell].update(bit, LIMIT);
+        }
+        bit
+    }
+}
+
+/// Starts and ends of runs where something is around.
+pub struct Mask {
+    t: &'static Tables,
+    start: Question,
+    go: Question,
+    sure: Vec<Counter>,
+}
+
+#[inline(always)]
+fn bits(p: &Plane, at: usize, n: usize) -> usize {
+    let mut x = 0;
+    for k in 0..n {
+        x |= usize::from(p.class[at + k] > 0) << k;
+    }
+    x
+}
+
+impl Mask {
+    pub fn new() -> Self {
+        Mask {
+            t: &TABLES,
+            start: Question::new([64, 64]),
+            go: Question::new([16, 256]),
+            sure: vec![Counter::default(); 256],
+        }
+    }
+
+    /// Whether a run starts here.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub fn start<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        bit: bool,
+        planes: &[Plane; 3],
+        layer: usize,
+        pad: usize,
+        t: usize,
+        last_end: usize,
+        last_peak: u8,
+    ) -> bool {
+        let [p0, p1, _] = planes;
+        let stride = p0.stride;
+        let i = (pad + NEAR) * stride + EDGE + t;
+        let (up, up2) = (i - stride, i - 2 * stride);
+        let since = if last_end == 0 { 31 } else { (t - last_end).min(30) };
+        let u = bits(p0, up - 2, 6);
+        let u2 = bits(p0, up2 - 1, 3);
+        let l = bits(p1, i - 1, 3);
+        let (la, lb) = (bits(p1, i - stride - 1, 3), bits(p1, i + stride - 1, 3));
+        let cl = |p: &Plane, at: usize| p.class[at] as usize;
+        let place = shape_of(p0, up);
+        let upeak = p0.peak[up].max(p0.peak[up + 1]).max(p0.peak[up - 1]) as usize;
+        let upeak2 = p0.peak[up2].max(p0.peak[up2 + 1]).max(p0.peak[up2 - 1]) as usize;
+        let trend = match (upeak2, upeak) {
+            (0, _) => 0,
+            (a, b) if a < b => 1,
+            (a, b) if a == b => 2,
+            _ => 3,
+        };
+        let lp = p1.peak[i].max(p1.peak[i + 1]).max(p1.peak[i - 1]) as usize;
+        let around =
+            (u & 0b11110).count_ones() + u2.count_ones() + l.count_ones() + la.count_ones() + lb.count_ones();
+        let u_core = (u >> 1) & 7; // t-1, t, t+1
+        let gap = match since {
+            0..=6 => since,
+            7..=10 => 7,
+            11..=16 => 8,
+            17..=30 => 9,
+            _ => 10,
+        };
+        let contexts = [
+            l | la << 3 | lb << 6 | u_core << 9,
+            cl(p0, up) << 8 | cl(p0, up + 1) << 4 | cl(p0, up2),
+            place * 64 + upeak * 4 + trend,
+            place * 160 + upeak2 * 10 + (lp / 2).min(9),
+            layer.min(63) * 64 + (u >> 1 & 15) + (usize::from(l & 2 > 0)) * 16 + usize::from(l & 4 > 0) * 32,
+            gap * 256 + (last_peak as usize) * 16 + (u >> 1 & 15),
+            cl(p0, up + 1) << 8 | cl(p0, up + 2) << 4 | cl(p1, i + 1),
+        ];
+        self.start.code(self.t, c, bit, contexts, [u, (around.min(15) as usize) * 4 + trend])
+    }
+
+    /// Whether a run goes on here.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub fn go_on<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        bit: bool,
+        planes: &[Plane; 3],
+        pad: usize,
+        t: usize,
+        k: usize,
+        phase: usize,
+        peak: u8,
+    ) -> bool {
+        let sure = &mut self.sure[k.min(255)];
+        let p = sure.p();
+        if sure.seen() > 200 && (p < 40 || p > 65496) {
+            let bit = c.code(bit, sure.p_coder());
+            sure.update(bit, LIMIT);
+            return bit;
+        }
+        let [p0, p1, _] = planes;
+        let stride = p0.stride;
+        let i = (pad + NEAR) * stride + EDGE + t;
+        let up = i - stride;
+        let cl = |p: &Plane, at: usize| p.class[at] as usize;
+        let (k1, k2) = (cl(p0, i - 1), cl(p0, i - 2));
+        let x = (p0.x[i - 1] + 8.0) as i32;
+        let x = x.clamp(0, 63) as usize;
+        let d = (p0.x[i - 1] - p0.x[i - 2]) as i32;
+        let d = (d.clamp(-4, 3) + 4) as usize;
+        let lplace = shape_of(p1, i);
+        let u = bits(p0, up - 1, 4);
+        let l = bits(p1, i - 1, 4);
+        let contexts = [
+            phase * 64 + x,
+            phase * 128 + (k1 * 8 + d),
+            phase * 256 + u * 16 + l,
+            phase * 256 + k1 * 16 + cl(p0, up),
+            phase * 256 + k1 * 16 + k2,
+            phase * 256 + peak as usize * 16 + cl(p0, up + 1),
+            lplace * 160 + phase * 10 + k1.min(9),
+        ];
+        let bit = self.go.code(self.t, c, bit, contexts, [phase, k1 * 16 + cl(p0, up)]);
+        self.sure[k.min(255)].update(bit, LIMIT);
+        bit
+    }
+}
+
+/// Starts of runs where nothing is around.
+pub struct Gaps {
+    t: &'static Tables,
+    any: Question,
+    halves: Vec<Counter>,
+}
+
+fn length_class(n: usize) -> usize {
+    if n < 8 { n } else { (8 + 2 * (n.ilog2() as usize - 3) + (n >> (n.ilog2() - 1) & 1)).min(31) }
+}
+
+impl Gaps {
+    pub fn new() -> Self {
+        Gaps { t: &TABLES, any: Question::new([32, 64]), halves: vec![Counter::default(); 32 * 2] }
+    }
+
+    /// The place of the first hit in the next `n`, if there is one. `hit` is it for an encoder.
+    #[allow(clippy::too_many_arguments)]
+    pub fn code<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        n: usize,
+        hit: usize,
+        near: [u32; 3],
+        last: bool,
+        runs: usize,
+    ) -> Option<usize> {
+        let q = |n: u32| if n < 4 { n as usize } else { (n.ilog2() as usize + 2).min(7) };
+        let nc = length_class(n);
+        let contexts = [
+            nc * 8 + q(near[0]),
+            nc * 8 + q(near[1]),
+            nc * 8 + q(near[2]),
+            nc * 16 + runs.min(7) * 2 + usize::from(last),
+            n.min(SIZE - 1),
+            nc,
+            0,
+        ];
+        if !self.any.code(self.t, c, hit < n, contexts, [nc, q(near[0]) * 8 + q(near[1])]) {
+            return None;
+        }
+        let (mut from, mut to) = (0, n);
+        while to - from > 1 {
+            let middle = from + (to - from) / 2;
+            let cell = &mut self.halves[length_class(to - from) * 2 + usize::from(from == 0)];
+            let upper = c.code(hit >= middle, cell.p_coder());
+            cell.update(upper, 255);
+            if upper {
+                from = middle;
+            } else {
+                to = middle;
+            }
+        }
+        Some(from)
+    }
+}

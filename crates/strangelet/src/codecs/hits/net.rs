@@ -1,0 +1,132 @@
+//! Adaptive probabilities of a decision, mixed by a sum of weights.
+
+use crate::entropy::mix::Counter;
+use crate::infer::math;
+use std::sync::LazyLock;
+
+/// Steps of the table of logits.
+const STEPS: usize = 4096;
+/// Steps of the table of probabilities.
+const PARTS: usize = 2048;
+/// Logits within which probabilities differ.
+const EDGE: f32 = 11.0;
+/// Bits that a counter has seen when it is trusted for good.
+const TRUSTED: usize = 64;
+/// Inputs of a decision.
+pub const INPUTS: usize = 8;
+
+/// Tables that every decision needs.
+pub struct Tables {
+    /// Logit of (i + 1/2) / 4096.
+    stretch: [f32; STEPS],
+    /// Probability of the middles of the 2048 parts of -11 .. 11.
+    squash: [f32; PARTS],
+    /// (n + 0.3) / (n + 1.5)
+    trust: [f32; TRUSTED],
+}
+
+/// The natural logarithm, by Newton's steps on e^y = x.
+fn ln(x: f64) -> f64 {
+    let mut y = 0.0;
+    for _ in 0..40 {
+        let e = math::exp(y);
+        y += 2.0 * (x - e) / (x + e);
+    }
+    y
+}
+
+/// The tables.
+pub static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let mut t = Tables { stretch: [0.0; STEPS], squash: [0.0; PARTS], trust: [0.0; TRUSTED] };
+    for (i, x) in t.stretch.iter_mut().enumerate() {
+        let p = (i as f64 + 0.5) / STEPS as f64;
+        *x = ln(p / (1.0 - p)) as f32;
+    }
+    for (i, x) in t.squash.iter_mut().enumerate() {
+        let y = f64::from(EDGE) * ((2 * i + 1) as f64 / PARTS as f64 - 1.0);
+        *x = (1.0 / (1.0 + math::exp(-y))) as f32;
+    }
+    for (n, x) in t.trust.iter_mut().enumerate() {
+        *x = (n as f32 + 0.3) / (n as f32 + 1.5);
+    }
+    t
+});
+
+impl Tables {
+    /// Logit of a probability from 0 to 1.
+    #[inline(always)]
+    pub fn logit(&self, p: f32) -> f32 {
+        let p = if p < 0.9998 { p } else { 0.9998 };
+        self.stretch[(p + 1.0).to_bits() as usize >> 11 & (STEPS - 1)]
+    }
+
+    /// Probability of a logit.
+    #[inline(always)]
+    pub fn squash(&self, x: f32) -> f32 {
+        let x = if x > -EDGE { x } else { -EDGE };
+        let x = if x < 10.99 { x } else { 10.99 };
+        // From 1 to 2, of which the highest bits of the mantissa are the part.
+        let at = x * (0.5 / EDGE) + 1.5;
+        self.squash[at.to_bits() as usize >> 12 & (PARTS - 1)]
+    }
+
+    /// A counter as an input: the less it has seen, the nearer to 0.
+    #[inline(always)]
+    pub fn input(&self, c: Counter) -> f32 {
+        let n = (c.seen() as usize).min(TRUSTED - 1);
+        self.stretch[(c.p() >> 4) as usize & (STEPS - 1)] * self.trust[n]
+    }
+}
+
+/// A sum of [`INPUTS`] inputs, with weights that are themselves sums of two chosen by small contexts.
+pub struct Net {
+    weights: [Vec<[f32; INPUTS]>; 2],
+    rate: f32,
+}
+
+/// What a net added up.
+pub struct Mixed {
+    x: [f32; INPUTS],
+    at: [usize; 2],
+    p: f32,
+}
+
+impl Net {
+    /// Weights that all start as `first`.
+    pub fn new(sizes: [usize; 2], first: f32, rate: f32) -> Self {
+        Net { weights: sizes.map(|n| vec![[first * 0.5; INPUTS]; n]), rate }
+    }
+
+    /// The probability by the inputs; `at` chooses the weights.
+    #[inline(always)]
+    pub fn mix(&self, t: &Tables, x: [f32; INPUTS], at: [usize; 2]) -> Mixed {
+        let (a, b) = (&self.weights[0][at[0]], &self.weights[1][at[1]]);
+        let mut lanes = [0.0f32; 4];
+        for k in 0..4 {
+            lanes[k] = x[k] * (a[k] + b[k]) + x[k + 4] * (a[k + 4] + b[k + 4]);
+        }
+        let p = t.squash((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+        Mixed { x, at, p }
+    }
+
+    /// Follows the error.
+    #[inline(always)]
+    pub fn update(&mut self, mixed: &Mixed, bit: bool) {
+        let y = if bit { 1.0 } else { 0.0 };
+        let e = (y - mixed.p) * self.rate;
+        let step = mixed.x.map(|x| x * e);
+        for s in 0..2 {
+            for (w, d) in self.weights[s][mixed.at[s]].iter_mut().zip(step) {
+                *w += d;
+            }
+        }
+    }
+}
+
+impl Mixed {
+    /// The probability for the coder.
+    #[inline(always)]
+    pub fn p(&self) -> u32 {
+        ((self.p * 65536.0) as i32).clamp(12, 65524) as u32
+    }
+}

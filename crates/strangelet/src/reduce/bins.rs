@@ -1,0 +1,267 @@
+//! Bins of hits, chosen for the least error + lambda x bits.
+//!
+//! Pass after pass over the hits, each bin is weighed against its neighbours among the bins: what its change does to the error of all
+//! hits around whose values it helps to tell, and what it would cost in the state in which the coder is there. Between passes
+//! the weights are found anew.
+
+use super::fit::fit;
+use super::measure::log2_of;
+use super::value;
+use crate::codec::{Level, Role, Stream};
+use crate::codecs::bins::coder::Model;
+use crate::codecs::bins::field::{Field, MAX_PERIOD};
+use crate::codecs::bins::order::Walk;
+use crate::codecs::bins::synth::{Around, Layout, MAX_BINS, Rules, Values};
+use crate::codecs::bins::{Head, cells, codes_masks, greatest, payload};
+use crate::column::{Cells, Meaning, Scalar};
+use crate::entropy::binary::Encoder;
+use crate::error::Result;
+use crate::infer::math::{exp, log2};
+use crate::select;
+
+/// Hits of a field below which there is nothing to learn from.
+const FEWEST: usize = 256;
+
+/// A column's cells as hits.
+pub struct Hits {
+    scalar: Scalar,
+    count: usize,
+    head: Head,
+    field: Field,
+    around: Around,
+    /// log2(x + 1) of each hit.
+    values: Vec<f64>,
+    /// The least of them, but for a hundredth, and the greatest.
+    span: (f64, f64),
+}
+
+/// Bins and what they come to.
+pub struct Choice {
+    rules: Rules,
+    bins: Vec<u8>,
+    /// Sum over all hits of the error of log2(x + 1).
+    pub error: f64,
+    /// Bytes of the payload.
+    pub bytes: usize,
+}
+
+impl Hits {
+    /// Of a chunk of a column with these inner dimensions; nothing where it is no sparse array of positive integers.
+    pub fn new(
+        scalar: Scalar,
+        cells: &Cells,
+        dims: &[u32],
+        drop_below: f64,
+        level: Level,
+    ) -> Result<Option<Hits>> {
+        let count = cells.len();
+        let Some(_) = greatest(scalar) else { return Ok(None) };
+        let x = |i: usize| {
+            let x = value(scalar, cells.get(i).unwrap_or(0));
+            if x.abs() < drop_below { 0.0 } else { x }
+        };
+        let mut mask = Vec::with_capacity(count);
+        for i in 0..count {
+            let x = x(i);
+            if x < 0.0 {
+                return Ok(None);
+            }
+            mask.push(u8::from(x > 0.0));
+        }
+        let hits = mask.iter().filter(|&&m| m > 0).count();
+        if hits < FEWEST || hits > count / 4 * 3 || count > u32::MAX as usize / 4 {
+            return Ok(None);
+        }
+        let inner: usize = dims.iter().fold(1usize, |n, &d| n.saturating_mul(d as usize)).max(1);
+        let mut axes = vec![count / inner];
+        axes.extend(dims.iter().map(|&d| d as usize));
+        let walk = Walk::find(&axes, &mask);
+        let Some(walk) = walk.ok().filter(|w| w.count() == count && Field::fits(w)) else { return Ok(None) };
+        let period = period(&walk, &mask);
+        let field = Field::new(&walk, &mask, period)?;
+        let cells = Cells::W1(mask);
+        let stream = Stream {
+            cells: &cells,
+            scalar: Scalar::U8,
+            role: Role::Values(Meaning::Number),
+            lists: None,
+            inner: inner as u64,
+            dims,
+        };
+        let mut coded = select::encode_chunk(&[stream], level)?;
+        if !coded.first().is_some_and(|c| codes_masks(c.0)) {
+            coded = select::encode_chunk(&[stream], Level::Balanced)?;
+        }
+        let Some(mask) = coded.pop().filter(|c| codes_masks(c.0)) else { return Ok(None) };
+        let values: Vec<f64> = field.cells.iter().map(|&c| log2_of(x(c as usize))).collect();
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let span = (sorted[sorted.len() / 100], sorted[sorted.len() - 1]);
+        let around = Around::new(&field);
+        Ok(Some(Hits { scalar, count, head: Head { walk, period, mask }, field, around, values, span }))
+    }
+
+    /// Number of hits.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Chooses bins at a price of a bit (in log2), in so many passes.
+    pub fn choose(&self, price: f64, passes: usize) -> Result<Choice> {
+        // What was found to be best for a price, on frames of a time projection chamber.
+        let width = 4.5 * exp(log2(price) * (2.0 / 3.0) * std::f64::consts::LN_2);
+        self.choose_of(width.clamp(0.02, 8.0), price, passes)
+    }
+
+    /// The same with bins of a width (in log2).
+    pub fn choose_of(&self, width: f64, price: f64, passes: usize) -> Result<Choice> {
+        let (low, high) = (self.span.0 + 0.55 * width, self.span.1);
+        let count = (((high - low) / width).ceil() as usize + 1).clamp(1, MAX_BINS);
+        let width = width.max((high - low) / (MAX_BINS - 2) as f64);
+        let nearest = |x: f64| (((x - low) / width).floor() + 1.0).clamp(0.0, (count - 1) as f64) as u8;
+        let fine = if price < 0.05 { 8 } else { 7 };
+        let mut bins = vec![0u8; self.field.mask.len()];
+        for (hit, &x) in self.field.hits.iter().zip(&self.values) {
+            bins[hit.at as usize] = nearest(x);
+        }
+        let fitted = |bins: &[u8]| fit(&self.field, &self.around, &self.values, bins, count, fine);
+        let mut rules = fitted(&bins);
+        let mut best: Option<(f64, Rules, Vec<u8>)> = None;
+        for pass in 0..passes {
+            let price = if pass == 0 { 0.5 * price } else { price };
+            let bits = self.pass(&rules, price, &nearest, &mut bins);
+            // Weights are found anew for the bins; the next pass begins with them.
+            let next = fitted(&bins);
+            let error = self.error(&next, &bins);
+            let total = error + price * bits;
+            if pass > 0 && best.as_ref().is_none_or(|(t, _, _)| total < *t) || passes == 1 {
+                best = Some((total, next.clone(), bins.clone()));
+            }
+            rules = next;
+        }
+        if let Some((_, r, b)) = best {
+            (rules, bins) = (r, b);
+        }
+        let error = self.error(&rules, &bins);
+        let bytes = payload(&self.head, &self.field, &rules, &bins)?.len();
+        Ok(Choice { rules, bins, error, bytes })
+    }
+
+    /// Sum of the errors of the integers that come out.
+    fn error(&self, rules: &Rules, bins: &[u8]) -> f64 {
+        let values = Values::new(rules.fine, greatest(self.scalar).unwrap_or(1));
+        let layout = rules.layout();
+        let mut sum = 0.0;
+        for (hit, &x) in self.field.hits.iter().zip(&self.values) {
+            let y = rules.sum(&self.around, &self.field, bins, &layout, hit);
+            let y = values.of(rules.limited(y, bins[hit.at as usize]));
+            sum += (log2_of(f64::from(y)) - x).abs();
+        }
+        sum
+    }
+
+    /// One pass of choices. The bits that all bins cost.
+    fn pass(&self, rules: &Rules, price: f64, nearest: &dyn Fn(f64) -> u8, bins: &mut [u8]) -> f64 {
+        let layout = rules.layout();
+        let unit = f64::from(1u32 << rules.fine);
+        let mut sums = vec![0i32; bins.len()];
+        let mut wanted = vec![0f32; bins.len()];
+        for (hit, &x) in self.field.hits.iter().zip(&self.values) {
+            sums[hit.at as usize] = rules.sum(&self.around, &self.field, bins, &layout, hit);
+            wanted[hit.at as usize] = (x * unit) as f32;
+        }
+        let touched = touched(&self.around, rules, &layout);
+        let error =
+            |sum: i32, bin: u8, j: usize| f64::from((rules.limited(sum, bin) as f32 - wanted[j]).abs());
+        let mut model = Model::new(&self.field, rules.bins);
+        let mut coder = Encoder::new();
+        let (mut costs, mut total) = (Vec::new(), 0.0);
+        let top = rules.bins - 1;
+        for (hit, &x) in self.field.hits.iter().zip(&self.values) {
+            let i = hit.at as usize;
+            let mask = f64::from(rules.of_mask(&self.around, &self.field, &layout, hit)) / unit;
+            let contexts = model.around(&self.field, bins, hit, mask);
+            let (old, near) = (bins[i], nearest(x));
+            let mut tried =
+                [old, near, near.saturating_sub(1), (near + 1).min(top as u8), near.saturating_sub(2), 0];
+            tried.sort_unstable();
+            model.costs(&contexts, usize::from(tried[5]), &mut costs);
+            let mut best = (f64::INFINITY, old);
+            for (k, &bin) in tried.iter().enumerate() {
+                if k > 0 && tried[k - 1] == bin {
+                    continue;
+                }
+                let mut more = 0.0;
+                if bin != old {
+                    let own = rules.weights[layout.own + usize::from(bin)]
+                        - rules.weights[layout.own + usize::from(old)];
+                    more += error(sums[i] + own, bin, i) - error(sums[i], old, i);
+                    let step = i32::from(bin) - i32::from(old);
+                    for &(d, w) in &touched {
+                        let j = i.wrapping_add_signed(d);
+                        if self.field.mask[j] {
+                            more += error(sums[j] + w * step, bins[j], j) - error(sums[j], bins[j], j);
+                        }
+                    }
+                }
+                let cost = costs.get(usize::from(bin)).copied().unwrap_or(f64::INFINITY);
+                let sum = more / unit + price * cost;
+                if sum < best.0 {
+                    best = (sum, bin);
+                }
+            }
+            let bin = best.1;
+            if bin != old {
+                sums[i] += rules.weights[layout.own + usize::from(bin)]
+                    - rules.weights[layout.own + usize::from(old)];
+                let step = i32::from(bin) - i32::from(old);
+                for &(d, w) in &touched {
+                    sums[i.wrapping_add_signed(d)] += w * step;
+                }
+                bins[i] = bin;
+            }
+            total += costs.get(usize::from(bin)).copied().unwrap_or(0.0);
+            model.code(&mut coder, &contexts, bin);
+        }
+        total
+    }
+
+    /// The payload of a choice and the cells that it stands for.
+    pub fn coded(&self, choice: &Choice) -> Result<(Vec<u8>, Cells)> {
+        let bytes = payload(&self.head, &self.field, &choice.rules, &choice.bins)?;
+        Ok((bytes, cells(self.scalar, self.count, &self.field, &choice.rules, &choice.bins)?))
+    }
+}
+
+/// Whose sums a bin goes into: distances and weights.
+fn touched(around: &Around, rules: &Rules, layout: &Layout) -> Vec<(isize, i32)> {
+    let mut touched = Vec::new();
+    for (k, group) in around.groups.iter().enumerate() {
+        let w = rules.weights[layout.sums + k];
+        if w != 0 {
+            touched.extend(group.iter().map(|&d| (-d, w)));
+        }
+    }
+    touched
+}
+
+/// The length of run that more than a third of all runs have, where there is one; 0 where there is none.
+fn period(walk: &Walk, mask: &[u8]) -> usize {
+    let [_, _, _, times] = walk.sides();
+    let (mut lengths, mut all) = ([0usize; MAX_PERIOD + 1], 0);
+    walk.rows(|from, stride| {
+        let mut run = 0;
+        for t in 0..=times {
+            if t < times && mask.get(from + t * stride).is_some_and(|&m| m > 0) {
+                run += 1;
+            } else if run > 0 {
+                all += 1;
+                if let Some(n) = lengths.get_mut(run) {
+                    *n += 1;
+                }
+                run = 0;
+            }
+        }
+    });
+    (2..=MAX_PERIOD).find(|&n| lengths[n] * 3 > all).unwrap_or(0)
+}
