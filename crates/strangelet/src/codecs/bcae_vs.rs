@@ -433,7 +433,7 @@ mod tests {
     fn it_is_never_chosen() {
         let cells = Cells::W2(tracks(FRAME, 1));
         let role = crate::codec::Role::Values(crate::column::Meaning::Number);
-        let stream = Stream { cells: &cells, scalar: Scalar::U16, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::U16, role, lists: None, inner: 1, dims: &[] };
         assert!(!BcaeVs.encode(&stream, Level::Max, &mut Vec::new()).unwrap());
     }
 }
