@@ -23,7 +23,7 @@
 //! | rest | all frames through `entropy/binary.rs`, by `model/kept.rs` |
 //!
 //! Cells are 16 bits wide. With sides a, b, c, (b + 16)(c + 16) is at most 2^15, and the number of frames times (a + 16)(b + 16)(c + 16) at
-//! most 2^25. Plain frames have at most 2^20 voxels.
+//! most 2^25; that times the multiplications that the bundle's two networks need for a voxel at most 2^41. Plain frames have at most 2^20 voxels.
 //!
 //! # Determinism
 //! f32 additions and multiplications in the order of `infer/{sparse,dense}.rs`, then 2^v in f64 by `infer/math.rs`.
@@ -101,6 +101,7 @@ pub fn reduce(plan: &Plan, cells: &[u16]) -> Result<Reduced> {
         }
         None => authors()?,
     };
+    affordable(bcae, plan.frame, cells.len()).map_err(|e| usage(e.to_string()))?;
     let mut reduced = Reduced::default();
     let mut codes = Vec::new();
     for (n, frame) in cells.chunks_exact(volume).enumerate() {
@@ -125,6 +126,19 @@ fn volume(frame: [usize; 3], count: usize) -> Result<usize> {
         count.is_multiple_of(*v) && (count / v).saturating_mul(padded(frame).unwrap_or(0)) <= MAX_PADDED
     };
     volume.filter(whole).ok_or_else(|| corruption(format!("bcae-vs: {count} cells as frames of {frame:?}")))
+}
+
+/// Most multiplications that a payload may ask of a reader.
+const MAX_PRODUCTS: u64 = 1 << 41;
+
+/// Refuses networks that are too large for so many frames.
+fn affordable(bcae: &Bcae, frame: [usize; 3], count: usize) -> Result<()> {
+    let voxels = padded(frame).unwrap_or(usize::MAX) as u64;
+    let frames = (count / frame.iter().product::<usize>().max(1)) as u64;
+    if bcae.cost().saturating_mul(voxels).saturating_mul(frames) > MAX_PRODUCTS {
+        return Err(corruption("bcae-vs: a network too large for so many voxels"));
+    }
+    Ok(())
 }
 
 /// Writes the payload of frames' codes; their values become what a reader will find.
@@ -305,6 +319,7 @@ impl Codec for BcaeVs {
         if bcae.id != found.id {
             return Err(unsupported(format!("bcae-vs: no bundle {:016x} here", found.id)));
         }
+        affordable(bcae, found.frame, shape.count)?;
         let mut cells = crate::limits::reserve(shape.count);
         for code in &found.codes {
             bcae.synthesise(found.frame, code, &mut cells)?;

@@ -92,6 +92,12 @@ impl Network {
         Ok(Network { layers, head, head_bias })
     }
 
+    /// Multiplications for a voxel whose rows are not blank.
+    pub fn cost(&self) -> u64 {
+        let layers = self.layers.iter().map(|l| (l.inputs * l.outputs * 27) as u64);
+        layers.sum::<u64>() + self.head.len() as u64
+    }
+
     /// Evaluates the network on a volume (C order, every side at least 2) that is zero but for some voxels (index upward,
     /// value). `output` is the volume of results. Returns the multiplications done.
     pub fn forward(&self, shape: [usize; 3], voxels: &[(u32, f32)], output: &mut [f32]) -> Result<u64> {

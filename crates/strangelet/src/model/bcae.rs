@@ -190,6 +190,11 @@ impl Bcae {
         Ok(analysis)
     }
 
+    /// Multiplications of both decoders for a voxel.
+    pub fn cost(&self) -> u64 {
+        self.regression.cost() + self.segmentation.cost()
+    }
+
     /// The results of the two networks, without the cut: regression and segmentation (its sum, without the sigmoid). Also the
     /// multiplications done. Fails where a side is shorter than 2 voxels, or the code does not fit.
     pub fn evaluate(&self, shape: [usize; 3], code: &Code) -> Result<(Vec<f32>, Vec<f32>, u64)> {
