@@ -1,6 +1,7 @@
 //! The codecs, one file each.
 
 mod adaptive;
+pub mod bcae_vs;
 pub mod bins;
 mod bytes;
 mod classes;
@@ -55,6 +56,9 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `bcae-vs`.
+pub const BCAE_VS: u8 = 14;
+
 /// Number of `bins`.
 pub const BINS: u8 = 15;
 
@@ -77,6 +81,7 @@ pub static ALL: &[&dyn Codec] = &[
     &hits::Hits,
     &columns::Columns,
     &kin::Kin,
+    &bcae_vs::BcaeVs,
     &bins::Bins,
     &nested::Nested,
 ];
