@@ -78,3 +78,12 @@ for event in range(20):
 open("events.lhe", "w").write("\n".join(lhe + ["</LesHouchesEvents>", ""]))
 with uproot.recreate("tokens.root", compression=uproot.LZMA(9)) as f:
     f["T"] = {"n": (np.arange(12000) // 40 % 17).astype(np.int32)}
+# What the level max sees as frames of hits: pulses on neighbouring pads in eight layers, zeros elsewhere.
+rng = np.random.default_rng(6)
+hits = np.zeros((24, 50, 8), np.uint16)
+for pad, time, height in zip(rng.integers(0, 16, 14), rng.integers(0, 44, 14), rng.exponential(60, 14)):
+    for layer in range(8):
+        for k, share in enumerate([.3, .6, .2]):
+            hits[pad + k + layer // 2 % 5, time:time + 5, layer] += (height * share * np.array([.5, 1, .8, .3, .1])).astype(np.uint16)
+hits[hits > 0] += 70 + rng.integers(0, 3, (hits > 0).sum()).astype(np.uint16)
+np.save("hits.npy", hits)

@@ -78,6 +78,34 @@ const QUICK: u8 = 1;
 /// Hits of a trial.
 const TRIAL: usize = 2048;
 
+/// What a deep payload starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing.
+    Cold,
+    /// A bundle that ships, or nothing: what is best for the head of the data.
+    Best,
+}
+
+/// Writes a deep payload, or returns `false` where the stream holds no frames of hits.
+pub fn encode_from(stream: &Stream, start: Start, out: &mut Vec<u8>) -> Result<bool> {
+    let Some(frames) = recognise(stream) else { return Ok(false) };
+    let orders = order::find(&frames.values, &frames.axes);
+    let mut best = 0;
+    if orders.len() > 1 {
+        let costs: Vec<u64> = orders.iter().map(|o| trial(&frames.values, o)).collect();
+        best = (0..costs.len()).min_by_key(|&k| costs[k]).unwrap_or(0);
+    }
+    let order = &orders[best];
+    if !fits(order.sides()) {
+        return Ok(false);
+    }
+    out.push(DEEP);
+    write_order(order, out);
+    deep_encode(&order.forward(&frames.values), order.sides(), start, out)?;
+    Ok(true)
+}
+
 impl Codec for Hits {
     fn id(&self) -> u8 {
         HITS
@@ -88,28 +116,16 @@ impl Codec for Hits {
     }
 
     fn encode(&self, stream: &Stream, level: Level, out: &mut Vec<u8>) -> Result<bool> {
+        if level == Level::Max {
+            return encode_from(stream, Start::Best, out);
+        }
         let Some(frames) = recognise(stream) else { return Ok(false) };
         let orders = order::find(&frames.values, &frames.axes);
-        if level < Level::Max {
-            let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
-            out.push(QUICK);
-            write_order(order, out);
-            let effort = if level == Level::Fast { Effort::Fast } else { Effort::Balanced };
-            return quick::encode(&order.forward(&frames.values), planes(order), effort, out);
-        }
-        let mut best = 0;
-        if orders.len() > 1 {
-            let costs: Vec<u64> = orders.iter().map(|o| trial(&frames.values, o)).collect();
-            best = (0..costs.len()).min_by_key(|&k| costs[k]).unwrap_or(0);
-        }
-        let order = &orders[best];
-        if !fits(order.sides()) {
-            return Ok(false);
-        }
-        out.push(DEEP);
+        let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
+        out.push(QUICK);
         write_order(order, out);
-        deep_encode(&order.forward(&frames.values), order.sides(), out)?;
-        Ok(true)
+        let effort = if level == Level::Fast { Effort::Fast } else { Effort::Balanced };
+        quick::encode(&order.forward(&frames.values), planes(order), effort, out)
     }
 
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -327,16 +343,19 @@ fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
     Ok(Habits { alphabet, base, unit, period })
 }
 
-fn deep_encode(walked: &[u32], sides: [usize; 4], out: &mut Vec<u8>) -> Result<()> {
+fn deep_encode(walked: &[u32], sides: [usize; 4], start: Start, out: &mut Vec<u8>) -> Result<()> {
     let habits = habits(walked, sides[3]).ok_or_else(|| corruption("hits: there are none"))?;
     // Cold, or from a bundle: by the first layers.
-    let head = head(walked, sides);
-    let part = &walked[..head.iter().product()];
-    let mut best = (cost(&habits, None, head, part), None);
-    for (number, bundle) in bundle::shipped().iter().enumerate() {
-        let c = cost(&habits, Some(bundle), head, part);
-        if c < best.0 {
-            best = (c, Some((number, bundle)));
+    let mut best = (u64::MAX, None);
+    if start == Start::Best {
+        let head = head(walked, sides);
+        let part = &walked[..head.iter().product()];
+        best.0 = cost(&habits, None, head, part);
+        for (number, bundle) in bundle::shipped().iter().enumerate() {
+            let c = cost(&habits, Some(bundle), head, part);
+            if c < best.0 {
+                best = (c, Some((number, bundle)));
+            }
         }
     }
     let bundle = best.1.map(|b| b.1);

@@ -8,8 +8,18 @@
 //! | varint | length of the content |
 //! | to the end | the content, as a frame of zstd |
 //!
-//! The content holds, one behind the other: for each counter its number of bits (16 classes, half a byte... one byte each), the
-//! weights of the nets (16 bits, 12 of them fractional), the usual errors, the least squares; see [`Visit`].
+//! The content holds, in the order of `Deep::visit`, tables of four kinds:
+//!
+//! - counters: one byte each, the class of the bits that it has seen (0, 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128,
+//!   255); then for those of class 1 and above d (12 bits) as all lower bytes and then all upper bytes: the counter starts at
+//!   SQUASH\[d - 2048\] (`entropy/mix.rs`). The others start as in a cold model;
+//! - weights: lower bytes, then upper bytes, of signed integers / 4096;
+//! - usual errors: one byte each, the same classes, for the weight of what came; then for those of class 1 and above the upper
+//!   halves (16 bits) of mean and size as binary32;
+//! - least squares: a byte; if it is 1, the weights and the mean squares of the numbers as binary32: they start as if 2000 samples
+//!   had led to them.
+//!
+//! Nets start at their least rate.
 
 use super::deep::{Deep, Habits};
 use super::value::{Alphabet, Usual};
@@ -26,6 +36,8 @@ const MAGIC: &[u8; 8] = b"SGLHITS\x01";
 const MOST: usize = 1 << 23;
 /// Numbers of bits that a counter may start with.
 const SEEN: [u32; 16] = [0, 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 255];
+/// What came less often is not kept.
+const FEWEST: u32 = 8;
 /// Samples that least squares start with.
 const SAMPLES: f32 = 2000.0;
 
@@ -50,6 +62,9 @@ struct Put(Vec<u8>);
 struct Get<'a>(Cursor<'a>);
 
 fn class(seen: u32) -> u8 {
+    if seen < FEWEST {
+        return 0;
+    }
     SEEN.iter().rposition(|&s| s <= seen).unwrap_or(0) as u8
 }
 
@@ -63,7 +78,7 @@ impl Visit for Put {
         self.0.extend(counters.iter().map(|c| class(c.seen())));
         let seen: Vec<i32> = counters
             .iter()
-            .filter(|c| c.seen() > 0)
+            .filter(|c| class(c.seen()) > 0)
             .map(|c| stretch(c.p()).clamp(-2047, 2047) + 2048)
             .collect();
         self.0.extend(seen.iter().map(|d| *d as u8));
@@ -180,13 +195,18 @@ impl Bundle {
 
     /// Makes a model start with it.
     pub fn start(&self, model: &mut Deep) -> Result<()> {
-        model.visit(&mut Get(Cursor::new(&self.content)))
+        model.visit(&mut Get(Cursor::new(&self.content)))?;
+        model.settle();
+        Ok(())
     }
 }
 
 /// The bundles that ship, by their number less one.
 static SHIPPED: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
-    let files: [&[u8]; 1] = [include_bytes!("../../../../../models/tpc.bundle")];
+    let files: [&[u8]; 2] = [
+        include_bytes!("../../../../../models/tpc.bundle"),
+        include_bytes!("../../../../../models/tpc_coarse.bundle"),
+    ];
     files.iter().filter_map(|f| Bundle::read(f).ok()).collect()
 });
 

@@ -155,6 +155,13 @@ impl Deep {
         Ok(())
     }
 
+    /// Follows errors slowly, as what has learnt before.
+    pub fn settle(&mut self) {
+        self.mask.settle();
+        self.gaps.settle();
+        self.values.settle();
+    }
+
     /// Values of the next array.
     pub fn use_alphabet(&mut self, alphabet: Alphabet) {
         self.habits.alphabet = alphabet;

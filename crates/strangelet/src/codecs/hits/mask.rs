@@ -20,7 +20,7 @@ struct Question<const N: usize> {
 
 impl<const N: usize> Question<N> {
     fn new(sizes: [usize; 2], first: f32) -> Self {
-        Question { counters: vec![Counter::default(); N * SIZE], net: Net::new(sizes, first, 0.004) }
+        Question { counters: vec![Counter::default(); N * SIZE], net: Net::new(sizes, first, 0.006) }
     }
 
     fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
@@ -80,6 +80,12 @@ impl Mask {
             go: Question::new([16, 256], 0.3),
             sure: vec![Counter::default(); 256],
         }
+    }
+
+    /// Follows errors slowly.
+    pub fn settle(&mut self) {
+        self.start.net.settle();
+        self.go.net.settle();
     }
 
     /// Walks through all that was learnt.
@@ -259,6 +265,12 @@ fn count(p: &Plane, row: usize, from: usize, to: usize) -> usize {
 impl Gaps {
     pub fn new() -> Self {
         Gaps { t: &TABLES, any: Question::new([32, 64], 0.3), half: Question::new([32, 1], 0.4) }
+    }
+
+    /// Follows errors slowly.
+    pub fn settle(&mut self) {
+        self.any.net.settle();
+        self.half.net.settle();
     }
 
     /// Walks through all that was learnt.

@@ -15,6 +15,9 @@ const EDGE: f32 = 11.0;
 /// Bits that a counter has seen when it is trusted for good.
 const TRUSTED: usize = 64;
 
+/// Part by which the rate nears its least at every decision.
+const FALL: f32 = 1.0 / 65536.0;
+
 /// Tables that every decision needs.
 pub struct Tables {
     /// Logit of (i + 1/2) / 4096.
@@ -25,10 +28,10 @@ pub struct Tables {
     trust: [f32; TRUSTED],
 }
 
-/// The natural logarithm, by Newton's steps on e^y = x.
+/// The natural logarithm, by sixteen of Halley's steps on e^y = x.
 fn ln(x: f64) -> f64 {
     let mut y = 0.0;
-    for _ in 0..40 {
+    for _ in 0..16 {
         let e = math::exp(y);
         y += 2.0 * (x - e) / (x + e);
     }
@@ -82,6 +85,7 @@ impl Tables {
 pub struct Net<const N: usize> {
     weights: [Vec<[f32; N]>; 2],
     rate: f32,
+    least: f32,
 }
 
 /// What a net added up.
@@ -92,9 +96,14 @@ pub struct Mixed<const N: usize> {
 }
 
 impl<const N: usize> Net<N> {
-    /// Weights that all start as `first`.
+    /// Weights that all start as `first`, and follow errors at a rate that falls to a fifth.
     pub fn new(sizes: [usize; 2], first: f32, rate: f32) -> Self {
-        Net { weights: sizes.map(|n| vec![[first * 0.5; N]; n]), rate }
+        Net { weights: sizes.map(|n| vec![[first * 0.5; N]; n]), rate, least: rate * 0.2 }
+    }
+
+    /// Follows errors as slowly as it will in the end.
+    pub fn settle(&mut self) {
+        self.rate = self.least;
     }
 
     /// Walks through the weights.
@@ -124,6 +133,7 @@ impl<const N: usize> Net<N> {
     pub fn update(&mut self, mixed: &Mixed<N>, bit: bool) {
         let y = if bit { 1.0 } else { 0.0 };
         let e = (y - mixed.p) * self.rate;
+        self.rate -= (self.rate - self.least) * FALL;
         let step = mixed.x.map(|x| x * e);
         for s in 0..2 {
             for (w, d) in self.weights[s][mixed.at[s]].iter_mut().zip(step) {

@@ -210,8 +210,13 @@ impl Values {
             t: &TABLES,
             tails: &TAILS,
             counters: vec![Counter::default(); COUNTERS * CONTEXTS * NODES],
-            net: Net::new([NODES, SETS], 0.2, 0.003),
+            net: Net::new([NODES, SETS], 0.2, 0.005),
         }
+    }
+
+    /// Follows errors slowly.
+    pub fn settle(&mut self) {
+        self.net.settle();
     }
 
     /// Walks through all that was learnt.
