@@ -1,6 +1,9 @@
-//! Sizes and speeds of the quick mode of hits on .npy files of u16.
+//! Sizes and speeds (CPU time of one thread) of the quick modes of hits, on .npy files of u16.
 //!
-//! Usage: `hits_quick FILES.npy... [--transpose] [--keep SHARE]... [--effort balanced] [--times N]`.
+//! Usage: `hits_quick FILES.npy... [--effort balanced] [--keep SHARE] [--frames N] [--pile N] [--turn]`. The last two axes are pads
+//! and times. `--keep` leaves a share of the connected regions, `--frames` repeats the file, each time with other regions
+//! kept, `--pile` lays N mirrored or shifted copies over it: other occupancies of the same tracks. `--turn` measures the
+//! reordering of axes too.
 use strangelet::codecs::hits::quick::{self, Effort};
 
 fn load(path: &str) -> (Vec<u16>, [usize; 3]) {

@@ -87,7 +87,7 @@ impl<B: BitCoder> Mixed<B> {
             coder,
             kinds: Bank::new(hits / 8, 8),
             lengths: Bank::new(hits / 16, 8),
-            values: Bank::new(hits / 2, 128),
+            values: Bank::new(hits / 6, 128),
             under: Under::default(),
             groups: (plan.shades().clamp(1, 64) as u32 - 1) / 8 + 1,
             coarse: plan.coarse,
