@@ -40,7 +40,7 @@ mod model;
 mod turn;
 mod under;
 
-pub use frame::Count;
+pub use frame::{Count, places};
 pub use turn::reorder;
 
 use crate::entropy::binary;
