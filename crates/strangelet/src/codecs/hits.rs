@@ -59,7 +59,7 @@ use bundle::Bundle;
 pub use bundle::fit;
 use deep::{Deep, Habits};
 use order::Order;
-use quick::Effort;
+use quick::{Count, Effort};
 use value::Alphabet;
 
 /// Frames of hits.
@@ -89,7 +89,7 @@ pub enum Start {
 
 /// Writes a deep payload, or returns `false` where the stream holds no frames of hits.
 pub fn encode_from(stream: &Stream, start: Start, out: &mut Vec<u8>) -> Result<bool> {
-    let Some(frames) = recognise(stream) else { return Ok(false) };
+    let Some(frames) = sides(stream).and_then(|axes| recognise(stream, axes)) else { return Ok(false) };
     let orders = order::find(&frames.values, &frames.axes);
     let mut best = 0;
     if orders.len() > 1 {
@@ -119,13 +119,18 @@ impl Codec for Hits {
         if level == Level::Max {
             return encode_from(stream, Start::Best, out);
         }
-        let Some(frames) = recognise(stream) else { return Ok(false) };
-        let orders = order::find(&frames.values, &frames.axes);
-        let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
-        out.push(QUICK);
-        write_order(order, out);
+        let Some(axes) = sides(stream) else { return Ok(false) };
         let effort = if level == Level::Fast { Effort::Fast } else { Effort::Balanced };
-        quick::encode(&order.forward(&frames.values), planes(order), effort, out)
+        // As they are: what is no hit costs nothing.
+        match stream.cells {
+            Cells::W1(v) => quick_encode(v, stream.scalar, &axes, effort, out),
+            Cells::W2(v) => quick_encode(v, stream.scalar, &axes, effort, out),
+            Cells::W4(v) => quick_encode(v, stream.scalar, &axes, effort, out),
+            Cells::W8(_) => {
+                let Some(frames) = recognise(stream, axes) else { return Ok(false) };
+                quick_encode(&frames.values, Scalar::U32, &frames.axes, effort, out)
+            }
+        }
     }
 
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -137,7 +142,16 @@ impl Codec for Hits {
         }
         let walked = match mode {
             DEEP => deep_decode(c, order.sides())?,
-            QUICK => quick::decode(c.rest(), planes(&order))?,
+            QUICK => {
+                return Ok(match shape.scalar.width() {
+                    1 => Cells::W1(quick_decode(c.rest(), &order)?),
+                    2 => Cells::W2(quick_decode(c.rest(), &order)?),
+                    4 => Cells::W4(quick_decode(c.rest(), &order)?),
+                    _ => Cells::W8(
+                        quick_decode(c.rest(), &order)?.into_iter().map(|v: u32| v.into()).collect(),
+                    ),
+                });
+            }
             _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
         };
         if walked.len() != shape.count {
@@ -159,8 +173,42 @@ struct Frames {
     values: Vec<u32>,
 }
 
-/// Whether a stream is an array of more than one axis that is mostly zero.
-fn recognise(stream: &Stream) -> Option<Frames> {
+/// The quick mode in the first order that is found.
+fn quick_encode<T: Count>(
+    cells: &[T],
+    scalar: Scalar,
+    axes: &[usize],
+    effort: Effort,
+    out: &mut Vec<u8>,
+) -> Result<bool> {
+    let top = T::MOST / 2;
+    if scalar.is_signed() && cells.iter().any(|v| v.wide() > top) {
+        return Ok(false);
+    }
+    let orders = order::find(cells, axes);
+    let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
+    out.push(QUICK);
+    write_order(order, out);
+    if order.walk.is_sorted() {
+        quick::encode(cells, planes(order), effort, out)
+    } else {
+        quick::encode(&quick::reorder(cells, &order.axes, &order.walk), planes(order), effort, out)
+    }
+}
+
+fn quick_decode<T: Count>(payload: &[u8], order: &Order) -> Result<Vec<T>> {
+    let walked = quick::decode(payload, planes(order))?;
+    if order.walk.is_sorted() {
+        return Ok(walked);
+    }
+    let axes: Vec<usize> = order.walk.iter().map(|&a| order.axes[a]).collect();
+    let mut back = vec![0; axes.len()];
+    order.walk.iter().enumerate().for_each(|(new, &old)| back[old] = new);
+    Ok(quick::reorder(&walked, &axes, &back))
+}
+
+/// The sides of a stream that is an array of more than one axis and mostly zero, as far as can be told at a glance.
+fn sides(stream: &Stream) -> Option<Vec<usize>> {
     let count = stream.cells.len();
     let numbers = stream.role == Role::Values(Meaning::Number)
         && !stream.scalar.is_float()
@@ -188,9 +236,12 @@ fn recognise(stream: &Stream) -> Option<Frames> {
     // At a glance, before all is copied.
     let hits =
         (0..1024).filter(|i| stream.cells.get(i * (count / 1024).max(1) % count).is_some_and(|v| v > 0));
-    if hits.count() > 600 {
-        return None;
-    }
+    (hits.count() <= 600).then_some(axes)
+}
+
+/// The cells of such an array.
+fn recognise(stream: &Stream, axes: Vec<usize>) -> Option<Frames> {
+    let count = stream.cells.len();
     let most = if stream.scalar.is_signed() { i32::MAX as u32 } else { u32::MAX };
     let convert = |v: u64| u32::try_from(v).ok().filter(|&v| v <= most);
     let values: Vec<u32> = match stream.cells {

@@ -3,6 +3,8 @@
 //! Along the axis of time hits follow hits and values follow values; the next best is that of the pads, then that of the
 //! layers. What is left, and comes first, are frames that have nothing to do with each other.
 
+use super::quick::{self, Count};
+
 /// Most axes.
 pub const MOST: usize = 8;
 /// Hits that are looked at.
@@ -88,14 +90,14 @@ impl Order {
 }
 
 /// How much hits tell of those next to them along an axis: bits saved for each hit.
-fn gain(cells: &[u32], hits: &[usize], side: usize, stride: usize, share: f64) -> f64 {
+fn gain<T: Count>(cells: &[T], hits: &[usize], side: usize, stride: usize, share: f64) -> f64 {
     let (mut both, mut asked, mut near, mut apart, mut last) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0u32);
     for &i in hits {
         if i / stride % side + 1 == side {
             continue;
         }
         asked += 1.0;
-        let (a, b) = (cells[i], cells[i + stride]);
+        let (a, b) = (cells[i].wide(), cells[i + stride].wide());
         if b > 0 {
             both += 1.0;
             near += f64::from(a.abs_diff(b)) + 0.5;
@@ -113,21 +115,15 @@ fn gain(cells: &[u32], hits: &[usize], side: usize, stride: usize, share: f64) -
 }
 
 /// The order in which hits tell most of those that follow. Axes of one cell are left out.
-pub fn find(cells: &[u32], axes: &[usize]) -> Vec<Order> {
+pub fn find<T: Count>(cells: &[T], axes: &[usize]) -> Vec<Order> {
     let axes: Vec<usize> = axes.iter().copied().filter(|&n| n > 1).collect();
     let mut order = Order { walk: (0..axes.len()).collect(), axes };
     let strides = order.strides();
-    let all = cells.iter().filter(|&&v| v > 0).count();
+    let hits = quick::places(cells);
+    let all = hits.len();
     let every = all.div_ceil(LOOKS).max(1);
     // Whole stretches, so that what lies near in memory is read at once.
-    let hits: Vec<usize> = cells
-        .iter()
-        .enumerate()
-        .filter(|(_, v)| **v > 0)
-        .enumerate()
-        .filter(|(k, _)| (k / 64).is_multiple_of(every))
-        .map(|(_, (i, _))| i)
-        .collect();
+    let hits: Vec<usize> = hits.chunks(64).step_by(every).flatten().copied().collect();
     let share = all as f64 / cells.len().max(1) as f64;
     let gains: Vec<f64> =
         order.axes.iter().zip(&strides).map(|(&n, &s)| gain(cells, &hits, n, s, share)).collect();

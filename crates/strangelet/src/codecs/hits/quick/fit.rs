@@ -219,8 +219,8 @@ fn fit(looks: &[Look], crowd: usize, scale: usize, coarse: u32) -> Set {
     looks.iter().for_each(|look| grades[set.grade(coarse, look.inputs)] += 1);
     let least = 4;
     let (mut held, mut from) = (0, 0);
-    for g in 0..GRADES - 1 {
-        held += grades[g] * scale;
+    for (g, held_here) in grades[..GRADES - 1].iter().enumerate() {
+        held += held_here * scale;
         if held >= crowd && g + 1 - from >= least {
             set.bounds.push(g as u8);
             (held, from) = (0, g + 1);

@@ -130,6 +130,21 @@ pub fn mask<T: Count>(cells: &[T]) -> u64 {
     })
 }
 
+/// The places of all hits.
+pub fn places<T: Count>(cells: &[T]) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (k, block) in cells.chunks(BLOCK).enumerate() {
+        if any(block) {
+            let mut bits = mask(block);
+            while bits != 0 {
+                places.push(k * BLOCK + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+    }
+    places
+}
+
 impl Index {
     /// Finds the runs of rows of `times` cells. Empty stretches cost next to nothing.
     pub fn new<T: Count>(cells: &[T], times: usize) -> Index {

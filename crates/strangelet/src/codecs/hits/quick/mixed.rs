@@ -87,7 +87,7 @@ impl<B: BitCoder> Mixed<B> {
             coder,
             kinds: Bank::new(hits / 8, 8),
             lengths: Bank::new(hits / 16, 8),
-            values: Bank::new(hits / 2, 128),
+            values: Bank::new(hits / 6, 128),
             under: Under::default(),
             groups: (plan.shades().clamp(1, 64) as u32 - 1) / 8 + 1,
             coarse: plan.coarse,
@@ -119,8 +119,8 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
         let growth = (m.peak as i32 - m.mate as i32).clamp(-20, 20) + 20;
         let contexts = [
             peak << 4 | trend << 2 | cue.shut as u32,
-            trend << 16 | (growth as u32 / 2) << 11 | (m.grand as u32).min(30) / 3 << 3 | m.len.min(6),
-            self.under.distance(m.start) << 16 | trend << 8 | peak / 2 << 2 | cue.lately,
+            trend << 16 | (growth as u32 / 2) << 11 | ((m.grand as u32).min(30) / 3) << 3 | m.len.min(6),
+            self.under.distance(m.start) << 16 | trend << 8 | (peak / 2) << 2 | cue.lately,
         ];
         let at = self.kinds.find(contexts, 0);
         let mut bit = |node: usize, bit: bool| self.kinds.bit(&mut self.coder, at, node, node, bit);
@@ -166,8 +166,8 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
         let grade = self.step(place.grade as u32);
         let contexts = [
             set << 8 | grade,
-            set << 16 | place.one << 8 | self.step((place.two << 6 >> self.coarse).min(255)) / 2,
-            grade / 2 << 16 | place.len.min(12) << 8 | place.p.min(31),
+            set << 16 | place.one << 8 | (self.step((place.two << 6 >> self.coarse).min(255)) / 2),
+            (grade / 2) << 16 | place.len.min(12) << 8 | place.p.min(31),
         ];
         let set = place.set * 8;
         // which eight classes: those expected, or how many further up or down
