@@ -307,9 +307,7 @@ mod tests {
         for pair in out.chunks(2) {
             let sum = [0, 1, 2].map(|i| pair[0].momentum_gev[i] + pair[1].momentum_gev[i]);
             let e: f64 = pair.iter().map(|d| d.p_gev().hypot(d.mass_gev())).sum();
-            for i in 0..3 {
-                assert!((sum[i] - p.momentum_gev[i]).abs() < 1e-9);
-            }
+            assert!(sum.iter().zip(&p.momentum_gev).all(|(a, b)| (a - b).abs() < 1e-9));
             let m2 = e * e - sum.iter().map(|c| c * c).sum::<f64>();
             assert!((m2.sqrt() - p.mass_gev()).abs() < 1e-9);
         }
