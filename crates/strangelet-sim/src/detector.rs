@@ -85,9 +85,8 @@ pub struct Detector {
     pub drift_cm_us: f64,
     /// Sampling period, ns.
     pub clock_ns: f64,
-    /// Electrons a minimum-ionising particle frees on average, 1/cm.
-    pub electrons_cm: f64,
-    /// Of these, separate ionising collisions, 1/cm.
+    /// Ionising collisions of a minimum-ionising particle, 1/cm; each frees [`crate::ionise::MEAN_CLUSTER`] electrons
+    /// on average.
     pub clusters_cm: f64,
     /// Transverse and longitudinal diffusion, cm per root of cm.
     pub diffusion: (f64, f64),
@@ -120,11 +119,10 @@ impl Default for Detector {
             field_t: 1.4,
             drift_cm_us: 8.0,
             clock_ns: 53.0,
-            electrons_cm: 48.7,
-            clusters_cm: 18.2,
+            clusters_cm: 17.3,
             diffusion: (0.006, 0.015),
-            smear_cm: (0.085, 0.15),
-            gain: 1950.0,
+            smear_cm: (0.085, 0.14),
+            gain: 2000.0,
             cloud_cm: 0.04,
             shaping_ns: (32.0, 48.0),
             adc_per_electron: 3.575e-3,

@@ -53,13 +53,23 @@ pub fn mass_gev(code: i32) -> f64 {
     }
 }
 
-/// Charge by particle code, e, of the codes that a charged-particle file may hold.
+/// Charge by particle code, e: of leptons, of hadrons by their quarks, of nuclei; 0 for all else.
 pub fn charge(code: i32) -> i32 {
-    let sign = code.signum();
-    match code.unsigned_abs() {
-        11 | 13 | 15 | 3112 | 3312 | 3334 => -sign,
-        22 | 111 | 130 | 310 | 311 | 2112 | 3122 | 12 | 14 | 16 => 0,
-        _ => sign,
+    let (sign, code) = (code.signum(), code.unsigned_abs());
+    let digit = |place: u32| (code / 10u32.pow(place) % 10) as i32;
+    // In thirds, of quark 1 ... 6.
+    let quark = |q: i32| if q % 2 == 0 { 2 } else { -1 };
+    match code {
+        11 | 13 | 15 => -sign,
+        0..=99 => 0,
+        1_000_000_000.. => sign * (code / 10_000 % 1000) as i32,
+        _ if digit(2) == 0 || digit(1) == 0 => 0,
+        // Mesons: the heavier of the two is the quark where it is of the upper kind, else the antiquark.
+        _ if digit(3) == 0 => {
+            let q = (quark(digit(2)) - quark(digit(1))) / 3;
+            sign * if digit(2) % 2 == 0 { q } else { -q }
+        }
+        _ => sign * (quark(digit(3)) + quark(digit(2)) + quark(digit(1))) / 3,
     }
 }
 
@@ -307,12 +317,46 @@ mod tests {
         for pair in out.chunks(2) {
             let sum = [0, 1, 2].map(|i| pair[0].momentum_gev[i] + pair[1].momentum_gev[i]);
             let e: f64 = pair.iter().map(|d| d.p_gev().hypot(d.mass_gev())).sum();
-            for i in 0..3 {
-                assert!((sum[i] - p.momentum_gev[i]).abs() < 1e-9);
-            }
+            assert!(sum.iter().zip(&p.momentum_gev).all(|(a, b)| (a - b).abs() < 1e-9));
             let m2 = e * e - sum.iter().map(|c| c * c).sum::<f64>();
             assert!((m2.sqrt() - p.mass_gev()).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn charges_follow_from_the_code() {
+        let all = [
+            (211, 1),
+            (-211, -1),
+            (321, 1),
+            (-321, -1),
+            (2212, 1),
+            (-2212, -1),
+            (11, -1),
+            (-13, 1),
+            (3112, -1),
+            (3222, 1),
+            (-3222, -1),
+            (3312, -1),
+            (3334, -1),
+            (411, 1),
+            (521, 1),
+            (-431, -1),
+            (213, 1),
+            (1_000_020_040, 2),
+            (22, 0),
+            (111, 0),
+            (130, 0),
+            (310, 0),
+            (2112, 0),
+            (3122, 0),
+            (3322, 0),
+            (221, 0),
+            (12, 0),
+            (421, 0),
+            (0, 0),
+        ];
+        all.iter().for_each(|&(code, q)| assert_eq!(charge(code), q, "{code}"));
     }
 
     #[test]

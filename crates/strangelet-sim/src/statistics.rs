@@ -73,6 +73,8 @@ pub const PEAK: &str = "largest sample of a run of 5 at k, share";
 pub const STARTS: &str = "a run on the next pad begins at dt, share of runs";
 /// Widths.
 pub const WIDTH: &str = "adjacent pads hit in one bin, share of groups";
+/// Their mean.
+pub const MEAN_WIDTH: &str = "adjacent pads hit in one bin, mean";
 /// Neighbours.
 pub const NEIGHBOURS: &str = "neighbours of a hit, share";
 /// Values beside each other.
@@ -231,7 +233,7 @@ fn neighbours(a: &Array, out: &mut Vec<Number>) {
         let label = if width == WIDEST { format!("{width}-") } else { width.to_string() };
         out.push(Number { group: WIDTH, label, sum, count: groups });
     }
-    out.push(Number { group: WIDTH, label: "mean".into(), sum: pads, count: groups });
+    out.push(Number { group: MEAN_WIDTH, label: "pads".into(), sum: pads, count: groups });
 
     let hit = |layer: usize, pad: i64, bin: i64| {
         pad >= 0 && bin >= 0 && a.at(layer, pad as usize, bin as usize) > 0
@@ -331,7 +333,7 @@ mod tests {
         // Three runs, two of them not at the end; one of these has a run one bin later on the next pad.
         assert!((get(STARTS, "+1") - 1.0 / 2.0).abs() < 1e-12);
         // Six groups of hit pads: one of two, five of one.
-        assert!((get(WIDTH, "mean") - 7.0 / 6.0).abs() < 1e-12);
+        assert!((get(MEAN_WIDTH, "pads") - 7.0 / 6.0).abs() < 1e-12);
         assert!((get(NEIGHBOURS, "next pad") - 1.0 / 7.0).abs() < 1e-12);
     }
 }

@@ -152,7 +152,8 @@ pub fn follow(
                 at += rng.exponential() / density;
             }
         } else if gas {
-            kinetic_kev -= detector.electrons_cm * W_KEV * ionise::bethe(beta_gamma) * step;
+            kinetic_kev -=
+                detector.clusters_cm * ionise::MEAN_CLUSTER * W_KEV * ionise::bethe(beta_gamma) * step;
         } else {
             kinetic_kev -= 1600.0 * ionise::bethe(beta_gamma) * step * TRACKER_G_CM2 / INSIDE_CM;
             if electron {

@@ -150,7 +150,7 @@ fn wedges_are_like_the_official_one() {
         (statistics::STARTS, "-1", 0.08),
         (statistics::WIDTH, "1", 0.12),
         (statistics::WIDTH, "4", 0.15),
-        (statistics::WIDTH, "mean", 0.15),
+        (statistics::MEAN_WIDTH, "pads", 0.15),
         (statistics::NEIGHBOURS, "next pad", 0.06),
         (statistics::NEIGHBOURS, "next layer", 0.25),
     ] {

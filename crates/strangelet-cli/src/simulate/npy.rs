@@ -93,7 +93,7 @@ mod tests {
         let raw = parse(&bytes).unwrap();
         assert_eq!((raw.descr.as_str(), &raw.shape[..], raw.cells.len()), ("<u2", &[2, 3][..], 12));
         let one = array("|u1", &[4], [1, 2, 3, 4].into_iter());
-        assert!(one.len() % 64 == 4 && std::str::from_utf8(&one[10..60]).unwrap().contains("(4,)"));
+        assert!(one.len() % 64 == 4 && std::str::from_utf8(&one[10..64]).unwrap().contains("(4,)"));
         assert_eq!(parse(&one).unwrap().shape, [4]);
         for cut in 0..bytes.len() {
             assert!(parse(&bytes[..cut]).is_err());

@@ -63,7 +63,8 @@ pub fn json(p: &Parameters, particles: Option<&str>, made: &[Made]) -> String {
         "charged_eta_1.1": charged,
         "detector": {
             "half_length_cm": d.half_length_cm, "field_t": d.field_t, "drift_cm_us": d.drift_cm_us,
-            "clock_ns": d.clock_ns, "electrons_cm": d.electrons_cm, "clusters_cm": d.clusters_cm,
+            "clock_ns": d.clock_ns, "clusters_cm": d.clusters_cm,
+            "electrons_a_cluster": strangelet_sim::ionise::MEAN_CLUSTER,
             "diffusion_cm_sqrt_cm": [d.diffusion.0, d.diffusion.1], "smear_cm": [d.smear_cm.0, d.smear_cm.1],
             "gain": d.gain, "cloud_cm": d.cloud_cm, "shaping_ns": [d.shaping_ns.0, d.shaping_ns.1],
             "adc_per_electron": d.adc_per_electron, "pedestal_adc": d.pedestal, "noise_adc": d.noise,

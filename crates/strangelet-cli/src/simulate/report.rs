@@ -274,7 +274,8 @@ fn plot(rows: &[Row], logarithmic: bool) -> String {
     }
     let _ = write!(
         svg,
-        "<text class=\"soft\" x=\"{W}\" y=\"{H}\" text-anchor=\"end\" style=\"font-size:11px\">dots: real, line: simulated</text>"
+        "<text class=\"soft\" x=\"{W}\" y=\"{}\" text-anchor=\"end\" style=\"font-size:11px\">dots: real, line: simulated</text>",
+        H - 1.0
     );
     svg + "</svg>"
 }
