@@ -438,7 +438,14 @@ mod tests {
     fn apart(rows: &[Vec<u8>]) -> Option<(Vec<u8>, Head)> {
         let (cells, lengths) = (Cells::W1(rows.concat()), lengths(rows));
         let role = Role::Values(Meaning::Text);
-        take_apart(&Stream { cells: &cells, scalar: Scalar::U8, role, lists: Some(&lengths), inner: 1 })
+        take_apart(&Stream {
+            cells: &cells,
+            scalar: Scalar::U8,
+            role,
+            lists: Some(&lengths),
+            inner: 1,
+            dims: &[],
+        })
     }
 
     #[test]
