@@ -17,7 +17,7 @@ fn main() {
     for path in std::env::args().skip(1) {
         let cells = Cells::W1(std::fs::read(&path).unwrap());
         let role = Role::Values(Meaning::Bytes);
-        let stream = Stream { cells: &cells, scalar: Scalar::U8, role, lists: None, inner: 1 };
+        let stream = Stream { cells: &cells, scalar: Scalar::U8, role, lists: None, inner: 1, dims: &[] };
         let mut payload = Vec::new();
         let t = cpu();
         text.encode(&stream, Level::Max, &mut payload).unwrap();
