@@ -33,7 +33,7 @@ impl Slots {
 
     /// The same over and over, up to 2^bits bytes: what was found is found again.
     pub fn repeated(&self, bits: u32) -> Self {
-        let times = (1usize << bits.max(6) - 6) / self.lines.len();
+        let times = (1usize << (bits.max(6) - 6)) / self.lines.len();
         Slots { lines: self.lines.repeat(times.max(1)), touched: 0 }
     }
 
