@@ -6,6 +6,7 @@ mod export;
 mod files;
 mod output;
 mod promise;
+mod simulate;
 mod ui;
 mod verbs;
 mod watch;
@@ -14,7 +15,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use strangelet::error::{Kind, Result};
-use verbs::{bench as bench_verb, compress, decompress, export as export_verb, inspect, reduce, verify};
+use verbs::{
+    ablate, bench as bench_verb, compress, decompress, export as export_verb, inspect, reduce,
+    simulate as simulate_verb, verify,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -51,7 +55,9 @@ enum Verb {
     Verify(verify::Args),
     Inspect(inspect::Args),
     Export(export_verb::Args),
+    Ablate(ablate::Args),
     Bench(bench_verb::Args),
+    Simulate(simulate_verb::Args),
     #[command(hide = true)]
     BenchOne(bench_verb::OneArgs),
 }
@@ -65,7 +71,9 @@ fn run(verb: Verb) -> Result<usize> {
         Verb::Verify(args) => verify::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Export(args) => export_verb::run(&args),
+        Verb::Ablate(args) => ablate::run(&args),
         Verb::Bench(args) => bench_verb::run(&args),
+        Verb::Simulate(args) => simulate_verb::run(&args),
         Verb::BenchOne(args) => bench_verb::run_one(&args),
     }
 }

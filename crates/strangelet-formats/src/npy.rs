@@ -55,11 +55,44 @@ pub fn is_array(source: &dyn Source) -> bool {
 
 /// Turns the array of a `.npy` into a table of this name. What it does not cover is residue.
 pub fn dissect_array(name: &str, source: &dyn Source, parts: &mut Parts) -> Result<Vec<Piece>> {
+    Ok(match order(source)? {
+        None => Vec::new(),
+        Some(Order::Fortran { layout, pos, shape }) => {
+            vec![parts.fortran(name, &layout, source, pos, &shape)?]
+        }
+        Some(Order::Rows { layout, pos, rows }) => vec![parts.rows(name, &layout, source, pos, rows)?],
+    })
+}
+
+/// How the cells of an array lie in its file.
+pub enum Order {
+    /// Row after row.
+    Rows {
+        /// A row.
+        layout: Layout,
+        /// First byte of the first.
+        pos: u64,
+        /// Number of rows.
+        rows: u64,
+    },
+    /// The first axis fastest.
+    Fortran {
+        /// A cell.
+        layout: Layout,
+        /// First byte of the first.
+        pos: u64,
+        /// The axes.
+        shape: Vec<u32>,
+    },
+}
+
+/// How the array of a `.npy` lies in it, where it can be a table.
+pub fn order(source: &dyn Source) -> Result<Option<Order>> {
     let header = Header::read(source)?;
     let there = source.len() - header.data;
     let cell = header.layout.row();
     if cell == 0 || cell > MAX_ROW {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let records = header.layout.fields.len() != 1 || header.layout.fields[0].string;
     let mut shape = header.shape.clone();
@@ -69,7 +102,7 @@ pub fn dissect_array(name: &str, source: &dyn Source, parts: &mut Parts) -> Resu
             rows > 0 && plan::Fortran::new(&header.layout, rows.into(), &shape[1..]).is_ok()
         });
         if shape.len() > 1 && whole && turned {
-            return Ok(vec![parts.fortran(name, &header.layout, source, header.data, &shape)?]);
+            return Ok(Some(Order::Fortran { layout: header.layout, pos: header.data, shape }));
         }
         shape.reverse();
     }
@@ -86,10 +119,10 @@ pub fn dissect_array(name: &str, source: &dyn Source, parts: &mut Parts) -> Resu
     };
     let row = layout.row();
     if layout.check().is_err() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let rows = shape[..axes].iter().fold(1u64, |n, &d| n.saturating_mul(d.into())).min(there / row);
-    Ok(vec![parts.rows(name, &layout, source, header.data, rows)?])
+    Ok(Some(Order::Rows { layout, pos: header.data, rows }))
 }
 
 /// What the header says.

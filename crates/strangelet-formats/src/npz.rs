@@ -1,4 +1,5 @@
-//! `.npz` and other zip files: members that are NumPy arrays become tables of their names.
+//! `.npz` and other zip files: members that are NumPy arrays become tables of their names; those of as many rows become
+//! columns of one table, so that one can tell something of another.
 //!
 //! Stored members are read where they lie; deflated ones (`numpy.savez_compressed`) are inflated, and
 //! the setting of zlib that makes the same stream again is remembered. Local headers, the central
@@ -6,14 +7,16 @@
 
 mod loose;
 
-use crate::npy;
-use crate::plan::{self, Packed, Parts, Piece, Plan, What};
+use crate::layout::Layout;
+use crate::npy::{self, Order};
+use crate::plan::{self, Array, Packed, Parts, Piece, Plan, What};
 use crate::wrap::Part;
 use crate::wrap::stream::{self, Setting};
+use std::collections::{HashMap, HashSet};
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
 use strangelet::error::{Result, corruption};
 use strangelet::format::varint::Cursor;
-use strangelet::source::{Source, Spool, Target};
+use strangelet::source::{Source, SourceReader, Spool, Target};
 
 /// Most bytes of the end of a file in which its directory is looked for.
 const END: u64 = (1 << 16) + 22;
@@ -21,6 +24,9 @@ const END: u64 = (1 << 16) + 22;
 const MAX_DIRECTORY: u64 = 64 << 20;
 /// Content that any member may have; beyond it 1000 times its compressed length.
 const FREE: u64 = 1 << 28;
+
+/// Arrays of at least so many rows are columns of one table where their numbers of rows agree.
+const TOGETHER: u64 = 256;
 
 /// A zip file.
 pub struct Npz;
@@ -40,18 +46,31 @@ impl FileFormat for Npz {
     fn dissect(&self, cx: &Context, source: &dyn Source, sink: &mut dyn Sink) -> Result<()> {
         let mut parts = Parts::new(sink)?;
         let mut plan = Plan { len: source.len(), pieces: Vec::new() };
-        let mut last = None;
-        let mut free = 0;
+        let mut inflated = Spool::new(u64::MAX);
+        let (mut last, mut free) = (None, 0);
+        let mut opened = Vec::new();
         for member in members(source)? {
             // Members that overlap are some trick; they stay as they are.
             if member.start < free {
                 continue;
             }
-            let pieces = dissect_member(cx, &member, source, &mut parts, &mut last)?;
-            if let Some(piece) = pieces.last() {
-                free = piece.pos + piece.len;
+            if let Some(one) = open(cx, member, source, &mut inflated, &mut last)? {
+                free = one.member.start + one.member.compressed;
+                opened.push(one);
             }
-            plan.pieces.extend(pieces);
+        }
+        let mut pieces = arrays(&opened, source, &inflated, &mut parts)?;
+        for one in opened {
+            let pieces = pieces.remove(&one.member.start).unwrap_or_default();
+            match one.packed {
+                None => plan.pieces.extend(pieces.into_iter().map(|p| Piece { pos: p.pos + one.from, ..p })),
+                Some(packed) => {
+                    let inner = Plan { len: one.len, pieces };
+                    parts.holes(&Part { source: &inflated, from: one.from, len: one.len }, &inner)?;
+                    let what = What::Packed(Box::new(Packed { content: inner, ..packed }));
+                    plan.pieces.push(Piece { pos: one.member.start, len: one.member.compressed, what });
+                }
+            }
         }
         parts.holes(source, &plan)?;
         parts.finish(&plan)
@@ -81,20 +100,29 @@ struct Member {
     content: u64,
 }
 
-fn dissect_member(
+/// A member that can be taken apart.
+struct Opened {
+    member: Member,
+    /// How its content was compressed, if it was.
+    packed: Option<Packed>,
+    /// Where the content is: in what was inflated, or in the file itself.
+    from: u64,
+    len: u64,
+}
+
+/// Finds out how to make a member again, and appends its content to what was inflated.
+fn open(
     cx: &Context,
-    member: &Member,
+    member: Member,
     source: &dyn Source,
-    parts: &mut Parts,
+    inflated: &mut Spool,
     last: &mut Option<Setting>,
-) -> Result<Vec<Piece>> {
-    let name = member.name.strip_suffix(".npy").unwrap_or(&member.name);
+) -> Result<Option<Opened>> {
     let packed = Part { source, from: member.start, len: member.compressed };
     match member.method {
         0 if npy::is_array(&packed) => {
-            let mut pieces = npy::dissect_array(name, &packed, parts)?;
-            pieces.iter_mut().for_each(|p| p.pos += member.start);
-            Ok(pieces)
+            let (from, len) = (member.start, member.compressed);
+            Ok(Some(Opened { member, packed: None, from, len }))
         }
         8 => {
             let limit = member.content.min(FREE + member.compressed.saturating_mul(1000));
@@ -102,27 +130,98 @@ fn dissect_member(
             let end = member.start + member.compressed;
             match stream::inflate_deflate(source, member.start, &mut content) {
                 Ok(at) if at == end => {}
-                _ => return Ok(Vec::new()),
+                _ => return Ok(None),
             }
             let levels = [6, 9, 1, 5, 4, 3, 2, 7, 8, 0].map(Setting::Deflate);
             let settings = last.clone().into_iter().chain(levels).chain([Setting::Tokens]).collect();
             let Some((setting, corrections)) = stream::find(settings, &content, source, (member.start, end))
             else {
-                return Ok(Vec::new());
+                return Ok(None);
             };
             let remembered = Packed { setting: setting.clone(), corrections, content: Plan::default() };
             remembered.remember(cx, &content, &packed)?;
             *last = Some(setting);
-            let mut inner = Plan { len: content.len(), pieces: Vec::new() };
-            if npy::is_array(&content) {
-                inner.pieces = npy::dissect_array(name, &content, parts)?;
-            }
-            parts.holes(&content, &inner)?;
-            let what = What::Packed(Box::new(Packed { content: inner, ..remembered }));
-            Ok(vec![Piece { pos: member.start, len: member.compressed, what }])
+            let from = inflated.len();
+            inflated.fill_from(&mut SourceReader::new(&content))?;
+            Ok(Some(Opened { member, packed: Some(remembered), from, len: content.len() }))
         }
-        _ => Ok(Vec::new()),
+        _ => Ok(None),
     }
+}
+
+/// An array of a member.
+struct Found<'a> {
+    /// Where the member starts.
+    member: u64,
+    name: &'a str,
+    layout: Layout,
+    pos: u64,
+}
+
+/// Turns the arrays of members into tables: those of as many rows side by side, as columns of one. The pieces of
+/// each member by its place.
+fn arrays(
+    opened: &[Opened],
+    source: &dyn Source,
+    inflated: &Spool,
+    parts: &mut Parts,
+) -> Result<HashMap<u64, Vec<Piece>>> {
+    let mut pieces: HashMap<u64, Vec<Piece>> = HashMap::new();
+    let content = |one: &Opened| Part {
+        source: if one.packed.is_some() { inflated } else { source },
+        from: one.from,
+        len: one.len,
+    };
+    let mut alike: Vec<(u64, Vec<(Found, Part)>)> = Vec::new();
+    for one in opened {
+        let (name, content) = (one.member.name.as_str(), content(one));
+        let name = name.strip_suffix(".npy").unwrap_or(name);
+        if !npy::is_array(&content) {
+            continue;
+        }
+        match npy::order(&content)? {
+            Some(Order::Rows { layout, pos, rows }) => {
+                let found = (Found { member: one.member.start, name, layout, pos }, content);
+                match alike.iter_mut().find(|a| a.0 == rows && rows >= TOGETHER) {
+                    Some((_, group)) => group.push(found),
+                    None => alike.push((rows, vec![found])),
+                }
+            }
+            Some(Order::Fortran { .. }) => {
+                pieces.insert(one.member.start, npy::dissect_array(name, &content, parts)?);
+            }
+            None => {}
+        }
+    }
+    for (rows, group) in alike {
+        if let [(found, content)] = group.as_slice() {
+            let made = parts.rows(found.name, &found.layout, content, found.pos, rows)?;
+            pieces.insert(found.member, vec![made]);
+            continue;
+        }
+        let mut names = HashSet::new();
+        let arrays: Vec<Array> = group
+            .iter()
+            .map(|(found, content)| {
+                let mut layout = found.layout.clone();
+                let single = layout.fields.len() == 1;
+                for field in &mut layout.fields {
+                    field.name =
+                        if single { found.name.into() } else { format!("{}.{}", found.name, field.name) };
+                    // A zip may hold a name twice.
+                    while !names.insert(field.name.clone()) {
+                        field.name.push('\'');
+                    }
+                }
+                Array { source: content, pos: found.pos, layout }
+            })
+            .collect();
+        let made = parts.beside(&format!("rows[{rows}]"), &arrays, rows)?;
+        for ((found, _), piece) in group.iter().zip(made) {
+            pieces.insert(found.member, vec![piece]);
+        }
+    }
+    Ok(pieces)
 }
 
 /// The members that the central directory names, in the order of their places.

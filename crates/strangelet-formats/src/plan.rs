@@ -20,6 +20,16 @@ pub const CHUNK: u64 = 8 << 20;
 /// Most bytes of a plan.
 const MAX_PLAN: usize = 1 << 28;
 
+/// Rows at a place of a source.
+pub struct Array<'a> {
+    /// Where they are.
+    pub source: &'a dyn Source,
+    /// First byte.
+    pub pos: u64,
+    /// One of them.
+    pub layout: Layout,
+}
+
 /// The dissecting side: tables as they come, residue beside them.
 pub struct Parts<'a> {
     sink: &'a mut dyn Sink,
@@ -83,6 +93,40 @@ impl<'a> Parts<'a> {
             first += n;
         }
         Ok(Piece { pos, len: rows * row, what: What::Rows { table, layout: layout.clone() } })
+    }
+
+    /// Announces a table whose columns come from several sources, and fills it; the piece of each.
+    pub fn beside(&mut self, name: &str, arrays: &[Array], rows: u64) -> Result<Vec<Piece>> {
+        let mut schemas = Vec::new();
+        let mut row = 0u64;
+        for array in arrays {
+            array.layout.check()?;
+            row = row.saturating_add(array.layout.row());
+            schemas.extend(array.layout.schemas());
+        }
+        let table = self.sink.table(TableSchema::new(name, schemas))?;
+        let step = (CHUNK / row.max(1)).max(1);
+        let mut first = 0;
+        while first < rows {
+            let n = step.min(rows - first);
+            let mut columns = Vec::new();
+            for array in arrays {
+                let row = array.layout.row();
+                let bytes = array.source.range(array.pos + first * row, n * row)?;
+                columns.extend(array.layout.split(&bytes)?);
+            }
+            self.sink.chunk(table, n, columns)?;
+            first += n;
+        }
+        let mut first = 0;
+        let pieces = arrays.iter().map(|array| {
+            let layout = array.layout.clone();
+            let len = rows * layout.row();
+            let own = first;
+            first += layout.fields.len();
+            Piece { pos: array.pos, len, what: What::Columns { table, first: own, layout } }
+        });
+        Ok(pieces.collect())
     }
 
     /// Announces a table of one field and fills it from an array in Fortran order: the first axis
@@ -203,6 +247,19 @@ fn build(
                 let mut pos = piece.pos;
                 for (chunk, rows) in tables.chunks(*table)?.into_iter().enumerate() {
                     let bytes = layout.join(&tables.read(*table, chunk)?, rows)?;
+                    target.write_at(pos, &bytes)?;
+                    pos += bytes.len() as u64;
+                }
+                if pos != piece.pos + piece.len {
+                    return Err(corruption("a table with another number of rows"));
+                }
+            }
+            What::Columns { table, first, layout } => {
+                let mut pos = piece.pos;
+                for (chunk, rows) in tables.chunks(*table)?.into_iter().enumerate() {
+                    let columns = *first..first.saturating_add(layout.fields.len());
+                    let columns = columns.map(|c| tables.read_column(*table, chunk, c));
+                    let bytes = layout.join(&columns.collect::<Result<Vec<Column>>>()?, rows)?;
                     target.write_at(pos, &bytes)?;
                     pos += bytes.len() as u64;
                 }

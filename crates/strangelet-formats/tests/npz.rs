@@ -11,10 +11,8 @@ fn real_files() {
             "km3net/muon_cc_daqevents_hits.npz",
             vec![
                 "snapshotHits_n x 250: data:i32",
-                "snapshotHits_dom_id x 319713: data:i32",
-                "snapshotHits_channel_id x 319713: data:u8",
-                "snapshotHits_time x 319713: data:u32",
-                "snapshotHits_tot x 319713: data:u8",
+                "rows[319713] x 319713: snapshotHits_dom_id:i32 snapshotHits_channel_id:u8 \
+                 snapshotHits_time:u32 snapshotHits_tot:u8",
             ],
         ),
         ("daq_raw/dayabay_daily_detector_data.npz", vec![]),
@@ -52,14 +50,20 @@ fn damage_does_no_harm() {
     zip.add("stored.npy", &npy, false);
     zip.add("deflated.npy", &npy, true);
     zip.add("readme.txt", b"some text that is no array, no array, no array", true);
-    let bytes = zip.finish();
-    let expected = ["stored x 1000: data:f32[4]", "deflated x 1000: data:f32[4]"];
+    let bytes = zip.clone().finish();
+    let expected = ["rows[1000] x 1000: stored:f32[4] deflated:f32[4]"];
     assert_eq!(tables(&keeps(&bytes, "npz")), expected);
     survives_damage(&bytes);
+    zip.add("deflated.npy", &npy, true);
+    zip.add("short.npy", &npy[..npy.len() - 160], true);
+    let bytes = zip.finish();
+    let expected =
+        ["rows[1000] x 1000: stored:f32[4] deflated:f32[4] deflated':f32[4]", "short x 990: data:f32[4]"];
+    assert_eq!(tables(&keeps(&bytes, "npz")), expected);
 }
 
 /// A writer of zip files that says nothing about checksums.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Zip {
     out: Vec<u8>,
     directory: Vec<u8>,

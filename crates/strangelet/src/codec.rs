@@ -26,6 +26,78 @@ impl Level {
     }
 }
 
+/// A way of finding structure that an encoder can be told to do without, so that its worth shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Part {
+    /// Columns equal to earlier ones, and digests of them.
+    Same,
+    /// Physics of generator events: trees, masses, conservation.
+    Kinematics,
+    /// Exact or near rules between columns: sums, energies, momenta.
+    Relations,
+    /// Other columns of the same row and list as contexts.
+    Rows,
+    /// Rows of a fixed length as the columns that they are made of.
+    Columns,
+    /// Prediction from the neighbours in a dense array.
+    Grid,
+    /// Sparse frames of hits in the order of the detector.
+    Hits,
+    /// Text by many contexts.
+    Text,
+    /// The same column before as context.
+    Contexts,
+}
+
+impl Part {
+    /// All parts with their names on the command line and what they do.
+    pub const ALL: [(Part, &'static str, &'static str); 9] = [
+        (Part::Same, "same", "columns equal to others, digests"),
+        (Part::Kinematics, "kinematics", "physics of generator events"),
+        (Part::Relations, "relations", "rules between columns: sums, energies, momenta"),
+        (Part::Rows, "rows", "other columns of the row and the list as contexts"),
+        (Part::Columns, "columns", "rows of a fixed length as columns"),
+        (Part::Grid, "grid", "prediction from neighbours in a dense array"),
+        (Part::Hits, "hits", "sparse frames of hits"),
+        (Part::Text, "text", "context mixing over text and odd bytes"),
+        (Part::Contexts, "contexts", "the same column before as context"),
+    ];
+}
+
+/// How much time a writer may take, and what it shall do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// How much time.
+    pub level: Level,
+    /// One bit for each part.
+    without: u16,
+}
+
+impl Effort {
+    /// The same without a part.
+    ///
+    /// ```
+    /// use strangelet::codec::{Effort, Level, Part};
+    /// let effort = Effort::from(Level::Max).without(Part::Grid);
+    /// assert!(!effort.has(Part::Grid) && effort.has(Part::Text));
+    /// ```
+    pub fn without(self, part: Part) -> Effort {
+        Effort { without: self.without | 1 << part as u8, ..self }
+    }
+
+    /// Whether a part may be used.
+    pub fn has(self, part: Part) -> bool {
+        self.without & 1 << part as u8 == 0
+    }
+}
+
+impl From<Level> for Effort {
+    fn from(level: Level) -> Effort {
+        Effort { level, without: 0 }
+    }
+}
+
 /// What a stream holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {

@@ -1,7 +1,7 @@
 //! Which codec for which stream at which level.
 
-use crate::codec::{Level, Role, Stream};
-use crate::codecs::rows::{self, Around, Levels};
+use crate::codec::{Effort, Level, Part, Role, Stream};
+use crate::codecs::rows::{self, Around, Care, Levels};
 use crate::codecs::{self, columns, digest, grid, kin, same};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
@@ -13,17 +13,17 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// Codes all streams of a chunk: for each the number of its codec and its payload.
 /// The result does not depend on the number of threads.
-pub fn encode_chunk(streams: &[Stream], level: Level) -> Result<Vec<(u8, Vec<u8>)>> {
-    encode_chunk_of(streams, Vec::new(), level)
+pub fn encode_chunk(streams: &[Stream], effort: impl Into<Effort>) -> Result<Vec<(u8, Vec<u8>)>> {
+    encode_chunk_of(streams, Vec::new(), effort)
 }
 
 /// The same, where some streams may be coded from others: a job for each stream, or none at all.
 pub fn encode_chunk_of(
     streams: &[Stream],
     jobs: Vec<Option<kin::Job>>,
-    level: Level,
+    effort: impl Into<Effort>,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
-    encode_chunk_given(streams, jobs, Vec::new(), level)
+    encode_chunk_given(streams, jobs, Vec::new(), effort)
 }
 
 /// The same, where the payloads of some streams are known already: one for each stream, or none at all.
@@ -31,15 +31,24 @@ pub fn encode_chunk_given(
     streams: &[Stream],
     mut jobs: Vec<Option<kin::Job>>,
     given: Vec<Option<(u8, Vec<u8>)>>,
-    level: Level,
+    effort: impl Into<Effort>,
 ) -> Result<Vec<(u8, Vec<u8>)>> {
-    let equal = find_equal(streams);
-    let sums = digest::find(streams);
+    let effort = effort.into();
+    let level = effort.level;
+    let none = || vec![None; streams.len()];
+    let equal = if effort.has(Part::Same) { find_equal(streams) } else { none() };
+    let sums = if effort.has(Part::Same) { digest::find(streams) } else { none() };
+    if !effort.has(Part::Kinematics) {
+        jobs.clear();
+    }
     jobs.resize(streams.len(), None);
     open_circles(&mut jobs, &equal, &sums);
     let levels = Levels::new(streams.len());
-    let (groups, relations) =
-        if level == Level::Max { neighbours(streams, &equal, &jobs) } else { (Vec::new(), HashMap::new()) };
+    let (groups, relations) = if level >= Level::Balanced && effort.has(Part::Rows) {
+        neighbours(streams, &equal, &jobs, effort.has(Part::Relations))
+    } else {
+        (Vec::new(), HashMap::new())
+    };
     let coded: Vec<Result<(u8, Vec<u8>)>> = (0..streams.len())
         .into_par_iter()
         .map(|i| match (equal[i], sums[i]) {
@@ -53,12 +62,15 @@ pub fn encode_chunk_given(
                 let alone = match derived {
                     Some(payload) if level < Level::Max && payload.len() > FEW => (codecs::KIN, payload),
                     Some(payload) => {
-                        let other = smallest(&streams[i], level)?;
+                        let other = smallest(&streams[i], effort)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => smallest(&streams[i], level)?,
+                    None => smallest(&streams[i], effort)?,
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
+                if level < Level::Max && alone.1.len() < WORTHY && !relations.contains_key(&i) {
+                    return Ok(alone);
+                }
                 // A field of which so little is left has told all by its own neighbours.
                 let field = alone.0 == codecs::GRID && alone.1.len() < bytes_of(streams[i].cells) / 6;
                 if alone.0 == codecs::CONSTANT || field {
@@ -68,13 +80,17 @@ pub fn encode_chunk_given(
                 let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
                 let mut best = alone;
                 let related = relations.get(&i).map(Some);
-                for relation in [None].into_iter().chain(related) {
-                    let rows = rows::encode(&around, relation)?;
+                let care = if level < Level::Max { Care::beside(best.1.len()) } else { Care::ALL };
+                let without = Some(None);
+                for relation in without.into_iter().chain(related) {
+                    let rows = rows::encode(&around, relation, care)?;
                     if let Some(r) = rows.filter(|r| r.len() + r.len() / 200 < best.1.len()) {
                         best = (codecs::ROWS, r);
                     }
                 }
-                if let Some(columns) = as_columns(&streams[i], level)?
+                if effort.has(Part::Columns)
+                    && level == Level::Max
+                    && let Some(columns) = as_columns(&streams[i], effort)?
                     && columns.len() < best.1.len()
                 {
                     best = (codecs::COLUMNS, columns);
@@ -87,7 +103,7 @@ pub fn encode_chunk_given(
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.
-fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
+fn as_columns(stream: &Stream, effort: Effort) -> Result<Option<Vec<u8>>> {
     let (side, count) = (usize::try_from(stream.inner).unwrap_or(0), stream.cells.len());
     if !(2..=columns::MOST).contains(&side) || !count.is_multiple_of(side) || count / side < 32 {
         return Ok(None);
@@ -95,7 +111,7 @@ fn as_columns(stream: &Stream, level: Level) -> Result<Option<Vec<u8>>> {
     let cells = columns::split(stream.cells, side);
     let streams: Vec<Stream> =
         cells.iter().map(|cells| Stream { cells, lists: None, inner: 1, dims: &[], ..*stream }).collect();
-    Ok(Some(columns::payload(&encode_chunk(&streams, level)?)))
+    Ok(Some(columns::payload(&encode_chunk(&streams, effort)?)))
 }
 
 /// What a stream may be coded after: numbers of streams before it.
@@ -117,6 +133,7 @@ fn neighbours(
     streams: &[Stream],
     equal: &[Option<usize>],
     jobs: &[Option<kin::Job>],
+    rules: bool,
 ) -> (Vec<Option<Neighbours>>, HashMap<usize, Relation>) {
     let mut groups: HashMap<(usize, Option<usize>, u64), Vec<usize>> = HashMap::new();
     let mut found = Vec::with_capacity(streams.len());
@@ -151,6 +168,9 @@ fn neighbours(
     let related: Vec<Vec<Relation>> = blocks
         .par_iter()
         .map(|block| {
+            if !rules {
+                return Vec::new();
+            }
             let given = |&i: &usize| {
                 let s = &streams[i];
                 (s.role != Role::Lengths).then_some(Given { stream: i, cells: s.cells, scalar: s.scalar })
@@ -204,6 +224,9 @@ fn open_circles(jobs: &mut [Option<kin::Job>], equal: &[Option<usize>], sums: &[
     }
 }
 
+/// Payloads of fewer bytes are not worth a look at the other columns, below the level max.
+const WORTHY: usize = 600;
+
 /// Streams of fewer bytes hold no repeats that contexts would not find as well.
 const FEW: usize = 1 << 12;
 
@@ -215,14 +238,14 @@ const PIECE: usize = 1 << 16;
 type Candidate = (u8, usize);
 
 /// Codecs that may win for a stream; the first always fits.
-fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
+fn candidates(stream: &Stream, effort: Effort) -> Vec<Candidate> {
     use codecs::{ADAPTIVE, BYTES, CLASSES, CONSTANT, TEXT, ZSTANDARD};
     if each_width!(stream.cells, v => v.iter().all(|x| Some(x) == v.first())) {
-        return &[(CONSTANT, 0)];
+        return vec![(CONSTANT, 0)];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
     let bytes = stream.scalar == Scalar::U8 && stream.cells.len() >= FEW;
-    match (strings, level) {
+    let all: &[Candidate] = match (strings, effort.level) {
         (true, Level::Fast) => &[(ZSTANDARD, 0)],
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
         (true, Level::Max) => &[(ZSTANDARD, 0), (TEXT, 1000)],
@@ -230,7 +253,16 @@ fn candidates(stream: &Stream, level: Level) -> &'static [Candidate] {
         (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
         (false, Level::Max) if bytes => &[(ADAPTIVE, 0), (ZSTANDARD, 1000), (TEXT, 50)],
         (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
+    };
+    let mut kept = all.to_vec();
+    if !effort.has(Part::Text) {
+        kept.retain(|c| c.0 != TEXT);
     }
+    if !effort.has(Part::Contexts) && kept[0].0 == ADAPTIVE {
+        kept[0].0 = CLASSES;
+        kept.dedup_by_key(|c| c.0);
+    }
+    kept
 }
 
 fn bytes_of(cells: &Cells) -> usize {
@@ -274,9 +306,10 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
     Ok(best)
 }
 
-fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
+fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
     let (count, width) = (stream.cells.len(), stream.cells.width());
-    let tried = candidates(stream, level);
+    let level = effort.level;
+    let tried = &candidates(stream, effort)[..];
     let best = if tried.len() == 1 || bytes_of(stream.cells) <= PIECE {
         try_all(tried, stream, level)?
     } else {
@@ -292,12 +325,14 @@ fn smallest(stream: &Stream, level: Level) -> Result<(u8, Vec<u8>)> {
         }
     };
     let best = match best {
-        Some(best) if level == Level::Max => Some(as_grid(stream, level, &best)?.unwrap_or(best)),
+        Some(best) if level == Level::Max && effort.has(Part::Grid) => {
+            Some(as_grid(stream, level, &best)?.unwrap_or(best))
+        }
         best => best,
     };
     let best = match best {
-        Some(best) => Some(as_hits(stream, level, &best)?.unwrap_or(best)),
-        None => None,
+        Some(best) if effort.has(Part::Hits) => Some(as_hits(stream, level, &best)?.unwrap_or(best)),
+        best => best,
     };
     match best.filter(|(_, out)| out.len() < count * width) {
         Some(best) => Ok(best),

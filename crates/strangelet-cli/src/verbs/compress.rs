@@ -8,6 +8,7 @@ use crate::watch::{Watch, Watched};
 use std::path::PathBuf;
 use std::time::Instant;
 use strangelet::archive::{self, Phase, Report};
+use strangelet::codec::Level;
 use strangelet::error::Result;
 use strangelet::source::{Source, Spool};
 use strangelet_formats::ALL;
@@ -100,7 +101,7 @@ fn one(args: &Args, destination: &Destination, input: &Input) -> Result<Report> 
         })
     };
     let (spool, report) =
-        archive::compress_watched(&source, ALL, args.level.into(), &mut new_spool, &mut phase)?;
+        archive::compress_watched(&source, ALL, Level::from(args.level), &mut new_spool, &mut phase)?;
     watch.clear();
     for refused in &report.refused {
         ui::note(&input.path, &format!("{refused}; taken as {}", report.format));

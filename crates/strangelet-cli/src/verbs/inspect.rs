@@ -43,22 +43,22 @@ pub struct Args {
 const SHOWN: usize = 24;
 
 /// What a column costs.
-struct ColumnCost {
-    table: usize,
-    name: String,
+pub struct ColumnCost {
+    pub table: usize,
+    pub name: String,
     kind: String,
     /// Cells of its values.
-    cells: u64,
+    pub cells: u64,
     /// Bytes of its cells and lengths, as they are in memory.
     plain: u64,
     /// Bytes of its payloads.
-    packed: u64,
+    pub packed: u64,
     /// Bytes by codec.
-    codecs: BTreeMap<&'static str, u64>,
+    pub codecs: BTreeMap<&'static str, u64>,
 }
 
-struct TableCost {
-    name: String,
+pub struct TableCost {
+    pub name: String,
     residue: bool,
     columns: usize,
     events: u64,
@@ -67,18 +67,18 @@ struct TableCost {
     packed: u64,
 }
 
-struct Costs {
+pub struct Costs {
     format: &'static str,
     original: Original,
-    container: u64,
+    pub container: u64,
     /// Header, index with its inline payloads, tail.
     overhead: u64,
     inline: (u64, u64),
     bundles: u64,
     /// Payloads outside the index: of columns, of residue.
     apart: [u64; 2],
-    tables: Vec<TableCost>,
-    columns: Vec<ColumnCost>,
+    pub tables: Vec<TableCost>,
+    pub columns: Vec<ColumnCost>,
 }
 
 /// Runs it; the number of files that failed.
@@ -116,7 +116,8 @@ pub fn type_name(column: &ColumnSchema) -> String {
     name
 }
 
-fn costs<S: Source>(archive: &Archive<S>) -> Result<Costs> {
+/// What each thing in a container costs.
+pub fn costs<S: Source>(archive: &Archive<S>) -> Result<Costs> {
     let index = archive.index();
     let format = strangelet_formats::ALL.iter().find(|f| f.id() == index.format);
     let mut all = Costs {
@@ -184,7 +185,7 @@ fn costs<S: Source>(archive: &Archive<S>) -> Result<Costs> {
 }
 
 /// Codecs, the most expensive first.
-fn codec_names(codecs: &BTreeMap<&'static str, u64>) -> String {
+pub fn codec_names(codecs: &BTreeMap<&'static str, u64>) -> String {
     let mut names: Vec<_> = codecs.iter().collect();
     names.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     names.iter().map(|(name, _)| **name).collect::<Vec<_>>().join("+")

@@ -1,11 +1,13 @@
 //! The verbs, one file each.
 
+pub mod ablate;
 pub mod bench;
 pub mod compress;
 pub mod decompress;
 pub mod export;
 pub mod inspect;
 pub mod reduce;
+pub mod simulate;
 pub mod verify;
 
 use crate::files::{self, Input};

@@ -52,6 +52,15 @@ pub enum What {
         /// Its rows.
         layout: Layout,
     },
+    /// Some columns of all rows of a table.
+    Columns {
+        /// The table.
+        table: TableId,
+        /// The first of its columns.
+        first: usize,
+        /// A row of these columns.
+        layout: Layout,
+    },
     /// All cells of a table, the first axis fastest.
     Fortran {
         /// The table.
@@ -127,6 +136,7 @@ const ROWS: u8 = 0;
 const FORTRAN: u8 = 1;
 const PACKED: u8 = 2;
 const TILES: u8 = 3;
+const COLUMNS: u8 = 4;
 /// Deepest nesting of plans.
 const MAX_DEPTH: usize = 4;
 
@@ -167,6 +177,12 @@ impl Plan {
                 What::Rows { table, layout } => {
                     out.push(ROWS);
                     put(out, *table as u64);
+                    layout.write(out);
+                }
+                What::Columns { table, first, layout } => {
+                    out.push(COLUMNS);
+                    put(out, *table as u64);
+                    put(out, *first as u64);
                     layout.write(out);
                 }
                 What::Fortran { table, layout, fortran } => {
@@ -218,6 +234,7 @@ impl Plan {
             let kind = c.byte()?;
             let what = match kind {
                 ROWS => What::Rows { table: table(c)?, layout: Layout::read(c)? },
+                COLUMNS => What::Columns { table: table(c)?, first: table(c)?, layout: Layout::read(c)? },
                 FORTRAN => {
                     let (table, layout) = (table(c)?, Layout::read(c)?);
                     let rows = c.varint()?;

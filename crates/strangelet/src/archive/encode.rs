@@ -1,6 +1,6 @@
 //! Tables to container: the sink that a kind of file writes into.
 
-use crate::codec::{Level, Role, Stream};
+use crate::codec::{Effort, Level, Role, Stream};
 use crate::codecs::kin;
 use crate::column::{Cells, Column, Scalar};
 use crate::dissect::{Sink, TableId};
@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Codes chunks as they come and writes them to a container.
 pub struct Encoder<W: Write> {
     writer: Writer<W>,
-    level: Level,
+    effort: Effort,
     prepared: Prepared,
 }
 
@@ -45,14 +45,15 @@ impl Prepared {
 
 impl<W: Write> Encoder<W> {
     /// Begins a container.
-    pub fn new(out: W, level: Level) -> Result<Self> {
+    pub fn new(out: W, effort: impl Into<Effort>) -> Result<Self> {
+        let effort = effort.into();
         let mut writer = Writer::new(out)?;
-        writer.pack_index(match level {
+        writer.pack_index(match effort.level {
             Level::Fast => 5,
             Level::Balanced => 9,
             Level::Max => 19,
         });
-        Ok(Encoder { writer, level, prepared: Prepared::default() })
+        Ok(Encoder { writer, effort, prepared: Prepared::default() })
     }
 
     /// Takes payloads that are known instead of coding their cells.
@@ -131,7 +132,7 @@ impl<W: Write> Sink for Encoder<W> {
             })
             .collect();
         let given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();
-        let payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.level)?;
+        let payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.effort)?;
         self.writer.chunk(table, events, payloads)
     }
 }

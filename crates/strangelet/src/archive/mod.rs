@@ -8,7 +8,7 @@ pub use decode::Archive;
 pub use encode::{Encoder, Prepared};
 pub use reduce::{Reduced, Target as ReduceTarget, Wish, column_name, reduce};
 
-use crate::codec::Level;
+use crate::codec::{Effort, Level};
 use crate::dissect::{Context, FileFormat, Proofs, Tables};
 use crate::error::{Error, Result, corruption, unsupported};
 use crate::format::{Original, Promise};
@@ -55,21 +55,21 @@ const HELD: u64 = 16 << 20;
 pub fn compress(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
-    level: Level,
+    effort: impl Into<Effort>,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
 ) -> Result<(Spool, Report)> {
-    compress_watched(source, formats, level, new_spool, &mut |_| {})
+    compress_watched(source, formats, effort, new_spool, &mut |_| {})
 }
 
 /// The same as [`compress`], telling `watch` which phase begins.
 pub fn compress_watched(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
-    level: Level,
+    effort: impl Into<Effort>,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
 ) -> Result<(Spool, Report)> {
-    compress_with(source, formats, level, new_spool, watch, With::default())
+    compress_with(source, formats, effort.into(), new_spool, watch, With::default())
 }
 
 /// What is known of a file that was reduced.
@@ -83,7 +83,7 @@ struct With<'a> {
 fn compress_with(
     source: &dyn Source,
     formats: &[&dyn FileFormat],
-    level: Level,
+    effort: Effort,
     new_spool: &mut dyn FnMut() -> Result<Spool>,
     watch: &mut dyn FnMut(Phase),
     with: With,
@@ -102,9 +102,9 @@ fn compress_with(
         let spool = new_spool()?;
         let attempt = || -> Result<Spool> {
             let proofs = Proofs::default();
-            let cx = Context { formats, proofs: &proofs, level };
+            let cx = Context { formats, proofs: &proofs, level: effort.level };
             watch(Phase::Compressing);
-            let spool = write(source, *format, &cx, original, spool, &with)?;
+            let spool = write(source, *format, &cx, effort, original, spool, &with)?;
             watch(Phase::Verifying);
             prove(&spool, source, *format, &cx)?;
             Ok(spool)
@@ -140,12 +140,13 @@ fn write(
     source: &dyn Source,
     format: &dyn FileFormat,
     cx: &Context,
+    effort: Effort,
     original: Original,
     spool: Spool,
     with: &With,
 ) -> Result<Spool> {
     let out = BufWriter::with_capacity(1 << 18, AppendTo(spool));
-    let mut encoder = Encoder::new(out, cx.level)?;
+    let mut encoder = Encoder::new(out, effort)?;
     encoder.prepare(&with.prepared);
     format.dissect(cx, source, &mut encoder)?;
     let mut writer = encoder.into_writer();

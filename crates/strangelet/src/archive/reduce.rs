@@ -297,7 +297,7 @@ pub fn reduce(
         };
         if !missed {
             let with = With { promise: Some(&promise), prepared };
-            let (spool, report) = compress_with(&reduced, &[format], level, new_spool, watch, with)?;
+            let (spool, report) = compress_with(&reduced, &[format], level.into(), new_spool, watch, with)?;
             let goal = match target {
                 Some(Target::Ratio(least)) => (original.len as f64 / least) as u64,
                 _ => u64::MAX,
@@ -449,7 +449,7 @@ impl Work<'_> {
                     let with = With { promise: Some(&promise), prepared: Prepared::default() };
                     let new = &mut || Ok(Spool::new(u64::MAX));
                     let (_, report) =
-                        compress_with(&file, &[self.format], self.level, new, &mut |_| {}, with)?;
+                        compress_with(&file, &[self.format], self.level.into(), new, &mut |_| {}, with)?;
                     1.0 - report.compressed as f64 * least / self.original.len as f64
                 }
             })

@@ -42,6 +42,7 @@ mod deep;
 mod mask;
 mod net;
 mod order;
+pub mod quick;
 mod value;
 
 use super::HITS;
@@ -53,6 +54,7 @@ use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use deep::{Deep, Habits};
 use order::Order;
+use quick::Effort;
 use value::Alphabet;
 
 /// Frames of hits.
@@ -66,6 +68,8 @@ const MAX_LAYER: usize = 1 << 23;
 const MAX_PALETTE: usize = 256;
 /// Mode of contexts.
 const DEEP: u8 = 0;
+/// Mode of counted tables.
+const QUICK: u8 = 1;
 /// Hits of a trial.
 const TRIAL: usize = 4096;
 
@@ -79,12 +83,15 @@ impl Codec for Hits {
     }
 
     fn encode(&self, stream: &Stream, level: Level, out: &mut Vec<u8>) -> Result<bool> {
-        if level < Level::Max {
-            // The quick mode is for the other levels.
-            return Ok(false);
-        }
         let Some(frames) = recognise(stream) else { return Ok(false) };
         let orders = order::find(&frames.values, &frames.axes);
+        if level < Level::Max {
+            let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
+            out.push(QUICK);
+            write_order(order, out);
+            let effort = if level == Level::Fast { Effort::Fast } else { Effort::Balanced };
+            return quick::encode(&order.forward(&frames.values), planes(order), effort, out);
+        }
         let mut best = 0;
         if orders.len() > 1 {
             let costs: Vec<u64> = orders.iter().map(|o| trial(&frames.values, o)).collect();
@@ -109,6 +116,7 @@ impl Codec for Hits {
         }
         let walked = match mode {
             DEEP => deep_decode(c, order.sides())?,
+            QUICK => quick::decode(c.rest(), planes(&order))?,
             _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
         };
         if walked.len() != shape.count {
@@ -174,6 +182,12 @@ fn recognise(stream: &Stream) -> Option<Frames> {
     };
     let hits = values.iter().filter(|&&v| v > 0).count();
     (hits > 0 && hits <= count / 2).then_some(Frames { axes, values })
+}
+
+/// Planes, pads, times: the layers of all frames one behind the other.
+fn planes(order: &Order) -> [usize; 3] {
+    let [frames, layers, pads, times] = order.sides();
+    [frames * layers, pads, times]
 }
 
 /// Whether layers are small enough to be held.

@@ -9,7 +9,7 @@ mod constant;
 pub mod digest;
 pub mod grid;
 mod grid_find;
-mod hits;
+pub mod hits;
 pub mod kin;
 mod plan;
 pub mod rows;

@@ -51,7 +51,7 @@
 mod contexts;
 mod search;
 
-pub use search::{Around, Levels, encode};
+pub use search::{Around, Care, Levels, encode};
 
 use super::adaptive::{Bits, Get, Put, Weight};
 use super::plan::{Forward, Plan, code_table, count_prefixes};

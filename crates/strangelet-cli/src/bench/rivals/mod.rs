@@ -3,12 +3,15 @@
 mod bzip2;
 mod bzip3;
 mod lz4;
+mod openzl;
 mod xz;
 mod zlib;
 mod zpaq;
 mod zstandard;
 
 use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A general compressor: bytes in, bytes out, on one thread.
 pub trait Rival: Sync {
@@ -45,6 +48,7 @@ pub static ALL: &[&dyn Rival] = &[
     &bzip2::Bzip2,
     &bzip3::Bzip3,
     &xz::Xz,
+    &openzl::OpenZl,
     &zpaq::Zpaq,
 ];
 
@@ -67,6 +71,14 @@ fn copy(input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
             Err(e) => return Err(e),
         }
     }
+}
+
+/// Runs a program in a folder, without a word of its own.
+fn run(program: &str, folder: &Path, arguments: &[&str]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    let status =
+        command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{program}: {status}"))) }
 }
 
 #[cfg(test)]

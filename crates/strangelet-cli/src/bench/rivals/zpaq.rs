@@ -3,7 +3,6 @@
 
 use super::Rival;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub struct Zpaq;
@@ -27,20 +26,13 @@ impl Rival for Zpaq {
     fn compress(&self, input: &mut dyn Read, _len: u64, output: &mut dyn Write) -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         super::copy(input, &mut std::fs::File::create(folder.path().join(NAME))?)?;
-        run(folder.path(), &["add", ARCHIVE, NAME, "-method", "5", "-threads", "1"])?;
+        super::run("zpaq", folder.path(), &["add", ARCHIVE, NAME, "-method", "5", "-threads", "1"])?;
         super::copy(&mut std::fs::File::open(folder.path().join(ARCHIVE))?, output)
     }
     fn decompress(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         super::copy(input, &mut std::fs::File::create(folder.path().join(ARCHIVE))?)?;
-        run(folder.path(), &["extract", ARCHIVE, "-threads", "1"])?;
+        super::run("zpaq", folder.path(), &["extract", ARCHIVE, "-threads", "1"])?;
         super::copy(&mut std::fs::File::open(folder.path().join(NAME))?, output)
     }
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> io::Result<()> {
-    let mut command = Command::new("zpaq");
-    let status =
-        command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("zpaq: {status}"))) }
 }

@@ -61,10 +61,29 @@ pub struct Around<'a> {
     pub levels: &'a Levels,
 }
 
-/// Cells of the sample.
-const SAMPLE: usize = 2048;
-/// Cells on which lookups are weighed.
-const LOOKED: usize = 8192;
+/// How much is looked at before anything is coded.
+#[derive(Debug, Clone, Copy)]
+pub struct Care {
+    /// Cells of the sample.
+    sample: usize,
+    /// Cells on which lookups are weighed.
+    looked: usize,
+    /// Streams that may tell a value.
+    told: usize,
+    /// Bytes that another codec takes, and what share of them must go by the sample: 1 / this.
+    beats: Option<(usize, usize)>,
+}
+
+impl Care {
+    /// Whatever may help.
+    pub const ALL: Care = Care { sample: 2048, looked: 8192, told: 16, beats: None };
+
+    /// Only what promises much beside the bytes of another codec.
+    pub fn beside(bytes: usize) -> Care {
+        Care { sample: 768, looked: 1024, told: 4, beats: Some((bytes, 8)) }
+    }
+}
+
 /// Contexts that stay in the race after the first round.
 const RACE: usize = 10;
 
@@ -117,12 +136,12 @@ fn with_context(numbers: &[u32], classes: &[u16], chances: &[u32], out: &mut Vec
 
 /// What a lookup saves on the first cells, in 1/256 bits, where a cell costs `each`.
 fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
-    let n = keys.len().min(LOOKED);
+    let n = keys.len();
     let bits = (n * 2).next_power_of_two().ilog2().max(4);
     let mut slots: Vec<(u64, W, u8)> = vec![(0, W::default(), 0); 1 << bits];
     let mut counters = [Counter::default(); 16];
     let (mut saved, mut before) = (0i64, 0);
-    for (i, &key) in keys.iter().enumerate().take(n) {
+    for (i, &key) in keys.iter().enumerate() {
         let h = hashes.get(i).copied().unwrap_or(0);
         let h = if own { join(h, before) } else { h };
         let h = h.wrapping_mul(0xD6E8_FEB8_6659_FD93) | 1;
@@ -144,22 +163,71 @@ fn looked_up<W: Word>(hashes: &[u64], own: bool, keys: &[W], each: u64) -> i64 {
 }
 
 /// The payload of a stream, or nothing where the codec does not fit. With a relation it is coded after that.
-pub fn encode(around: &Around, relation: Option<&Relation>) -> Result<Option<Vec<u8>>> {
+pub fn encode(around: &Around, relation: Option<&Relation>, care: Care) -> Result<Option<Vec<u8>>> {
     let Some(stream) = around.streams.get(around.own) else { return Ok(None) };
     if stream.cells.len() < 16 {
         return Ok(None);
     }
     match stream.cells {
-        Cells::W8(_) => find::<u64>(stream, around, relation),
-        _ => find::<u32>(stream, around, relation),
+        Cells::W8(_) => find::<u64>(stream, around, relation, care),
+        _ => find::<u32>(stream, around, relation, care),
     }
+}
+
+/// Of longer streams a piece is looked at first, where only much is worth the time.
+const LONG: usize = 1 << 14;
+/// Cells of that piece.
+const PIECE: usize = 1 << 12;
+
+/// Whether a piece of a long stream promises what is asked for.
+fn promises<W: Forward>(stream: &Stream, around: &Around, bytes: usize, share: usize) -> Result<bool> {
+    let count = stream.cells.len();
+    let from = (count - PIECE) / 2;
+    // Where a row of a fixed length begins.
+    let from = from - from % usize::try_from(stream.inner.max(1)).unwrap_or(1).min(from.max(1));
+    let to = from + PIECE;
+    let wanted: Vec<usize> = around.peers.iter().copied().chain([around.own]).collect();
+    let cells: Vec<Cells> =
+        wanted.iter().filter_map(|&i| around.streams.get(i)).map(|s| s.cells.slice(from..to)).collect();
+    let streams: Vec<Stream> = wanted
+        .iter()
+        .filter_map(|&i| around.streams.get(i))
+        .zip(&cells)
+        .map(|(s, cells)| Stream { cells, lists: None, ..*s })
+        .collect();
+    let own = wanted.len() - 1;
+    let levels = Levels::new(streams.len());
+    let peers = (0..own).collect();
+    let piece = Around { streams: &streams, own, peers, lengths: None, events: Vec::new(), levels: &levels };
+    // What is asked of the whole is asked of the piece; its codec would be told by what lies before it.
+    let care = Care { beats: Some((bytes * PIECE / count, share)), ..Care::beside(0) };
+    Ok(search::<W>(&streams[own], &piece, None, care)?.is_some())
 }
 
 fn find<W: Forward>(
     stream: &Stream,
     around: &Around,
     relation: Option<&Relation>,
+    care: Care,
 ) -> Result<Option<Vec<u8>>> {
+    if let (Some((bytes, share)), None) = (care.beats, relation)
+        && stream.cells.len() > LONG
+        && !promises::<W>(stream, around, bytes, share)?
+    {
+        return Ok(None);
+    }
+    let Some((settings, keys)) = search::<W>(stream, around, relation, care)? else { return Ok(None) };
+    let needed = settings.needs.iter().filter_map(|n| around.streams.get(n.0)).map(|s| s.cells);
+    encode_with(&keys, &settings, &needed.collect::<Vec<_>>(), stream.scalar)
+}
+
+/// How to code a stream, and its keys; nothing where that does not fit or does not promise enough.
+fn search<W: Forward>(
+    stream: &Stream,
+    around: &Around,
+    relation: Option<&Relation>,
+    care: Care,
+) -> Result<Option<(Settings, Vec<W>)>> {
     let mut needs = Needs { streams: around.streams, list: Vec::new() };
     let mut terms: Vec<Term> = Vec::new();
     for t in relation.iter().flat_map(|r| &r.terms) {
@@ -215,12 +283,18 @@ fn find<W: Forward>(
     let live = keys.iter().fold(0, |a, k| a | k.wide());
     settings.scale = (64 - live.leading_zeros()).saturating_sub(6);
     settings.plan = plan;
-    let (contexts, each) = choose(stream, around, &plan, &keys, &said, &used, settings.scale)?;
+    let (contexts, each) = choose(stream, around, (&plan, settings.scale), &keys, &said, &used, care)?;
     settings.depth = match relation {
         None => best_depth(&sample(&keys, 8192), &plan),
         Some(_) => 3,
     };
-    let lookups = lookups(around, &keys, each);
+    let (lookups, told) = lookups(around, &keys, each, care);
+    if let Some((bytes, share)) = care.beats {
+        let other = bytes as u64 * 8 * 256 / keys.len() as u64;
+        if each.saturating_sub(told) > other - other / share as u64 {
+            return Ok(None);
+        }
+    }
     for c in contexts {
         settings.contexts.extend(needs.settle(c, around));
     }
@@ -235,8 +309,7 @@ fn find<W: Forward>(
         }
     }
     settings.needs = needs.list;
-    let needed = cells_of(&settings.needs);
-    encode_with(&keys, &settings, &needed, stream.scalar)
+    Ok(Some((settings, keys)))
 }
 
 /// Streams that are needed, each once.
@@ -279,11 +352,11 @@ impl Needs<'_> {
 fn choose<W: Word>(
     stream: &Stream,
     around: &Around,
-    plan: &Plan,
+    (plan, scale): (&Plan, u32),
     keys: &[W],
     said: &Said,
     used: &[u64],
-    scale: u32,
+    care: Care,
 ) -> Result<(Vec<Pending>, u64)> {
     let count = keys.len();
     let ranks = Ranks::new(used);
@@ -294,7 +367,7 @@ fn choose<W: Word>(
     };
     let class = |i: usize| ranks.rank(plan.cut.prefix(plan.symbol::<W>(keys[i].wide(), key_before(i))));
     let class_before = |i: usize, n: usize| if i >= n { u32::from(class(i - n)) } else { 0 };
-    let places_of: Vec<u32> = sample(&(0..count as u32).collect::<Vec<_>>(), SAMPLE);
+    let places_of: Vec<u32> = sample(&(0..count as u32).collect::<Vec<_>>(), care.sample);
     let at = |f: &dyn Fn(usize) -> u32| places_of.iter().map(|&i| f(i as usize)).collect::<Vec<u32>>();
     let classes: Vec<u16> = places_of.iter().map(|&i| class(i as usize)).collect();
     let plain = |before, known, side| Pending::Plain(Context { before, known, side });
@@ -389,22 +462,23 @@ enum Ask {
     Stream(usize),
 }
 
-/// The lookups that pay.
-fn lookups<W: Word>(around: &Around, keys: &[W], each: u64) -> Vec<[Ask; 2]> {
+/// The lookups that pay, and what they save a cell, in 1/256 bits.
+fn lookups<W: Word>(around: &Around, keys: &[W], each: u64, care: Care) -> (Vec<[Ask; 2]>, u64) {
     // Few different values are known by their classes.
     if each < 256 {
-        return Vec::new();
+        return (Vec::new(), 0);
     }
-    let n = keys.len().min(LOOKED);
+    let n = keys.len().min(care.looked);
     let hashes = |stream: usize, onto: &[u64]| -> Vec<u64> {
         let Some(s) = around.streams.get(stream) else { return Vec::new() };
         (0..n).map(|i| join(onto.get(i).copied().unwrap_or(0), s.cells.get(i).unwrap_or(0))).collect()
     };
     let least = (n as u64 * each / 50) as i64 + 64 * 256;
-    let mut found: Vec<(i64, [Ask; 2])> = vec![(looked_up(&[], true, keys, each), [Ask::None, Ask::Cell])];
+    let mut found: Vec<(i64, [Ask; 2])> =
+        vec![(looked_up(&[], true, &keys[..n], each), [Ask::None, Ask::Cell])];
     let mut best: Option<(i64, usize)> = None;
-    for &p in around.peers.iter().take(16) {
-        let saved = looked_up(&hashes(p, &[]), false, keys, each);
+    for &p in around.peers.iter().take(care.told) {
+        let saved = looked_up(&hashes(p, &[]), false, &keys[..n], each);
         found.push((saved, [Ask::Stream(p), Ask::None]));
         if best.is_none_or(|b| saved > b.0) {
             best = Some((saved, p));
@@ -412,14 +486,17 @@ fn lookups<W: Word>(around: &Around, keys: &[W], each: u64) -> Vec<[Ask; 2]> {
     }
     if let Some((_, first)) = best {
         let onto = hashes(first, &[]);
-        found.push((looked_up(&onto, true, keys, each), [Ask::Stream(first), Ask::Cell]));
-        for &p in around.peers.iter().take(8).filter(|p| **p != first) {
+        found.push((looked_up(&onto, true, &keys[..n], each), [Ask::Stream(first), Ask::Cell]));
+        for &p in around.peers.iter().take(care.told / 2).filter(|p| **p != first) {
             found.push((
-                looked_up(&hashes(p, &onto), false, keys, each),
+                looked_up(&hashes(p, &onto), false, &keys[..n], each),
                 [Ask::Stream(first), Ask::Stream(p)],
             ));
         }
     }
     found.sort_by_key(|f| std::cmp::Reverse(f.0));
-    found.into_iter().filter(|f| f.0 > least).take(1).map(|f| f.1).collect()
+    match found.first() {
+        Some(&(saved, pair)) if saved > least => (vec![pair], saved as u64 / n as u64),
+        _ => (Vec::new(), 0),
+    }
 }

@@ -1,0 +1,7 @@
+//! What `simulate` reads and writes.
+
+pub mod npy;
+pub mod parameters;
+pub mod particles;
+pub mod report;
+pub mod truth;

@@ -1,0 +1,448 @@
+//! What is coded in which context: one walk over the rows, for both directions.
+
+use super::coder::{Coder, EVEN, Table, class, fineness};
+use super::frame::{Frame, Run};
+use crate::error::{Result, corruption};
+
+/// Numbers a prediction is made of: two before in the row, three around in the row before, one in the row before that.
+pub const INPUTS: usize = 6;
+/// A start is told by one in the row before that is at most as far.
+const REACH: u32 = 3;
+/// Kinds of start: by distance, none, or one that comes earlier.
+const NONE: usize = 2 * REACH as usize + 1;
+const EARLIER: usize = NONE + 1;
+/// Cells beside a row of classes.
+const MARGIN: usize = 2;
+/// Most bits of a class of values behind its first.
+pub const FINEST: u32 = 5;
+/// Most sets of weights.
+pub const SETS: usize = 16;
+/// Steps of a prediction, quarters of a class.
+pub const GRADES: usize = 256;
+
+/// A prediction of one set of places in a run, and the contexts that it becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set {
+    /// In 64ths.
+    pub weights: [i8; INPUTS],
+    /// In quarters.
+    pub bias: i32,
+    /// Where contexts end, in quarters, rising.
+    pub bounds: Vec<u8>,
+}
+
+/// What a payload says about its frame before the first hit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Largest number of a value.
+    pub most: u32,
+    /// Bits of a class of values behind its first.
+    pub depth: u32,
+    /// Whether the places before the end of a run differ, not only those behind its start.
+    pub ends: bool,
+    /// Classes of peaks.
+    pub peaks: [u8; 5],
+    /// What a peak must differ from its mate's by to be another.
+    pub slack: u8,
+    /// One for each set of places.
+    pub sets: Vec<Set>,
+}
+
+/// How many sets of places there are.
+pub fn sets(ends: bool) -> usize {
+    if ends { SETS } else { 3 }
+}
+
+/// The set of a place `p` of a run of `len`.
+#[inline(always)]
+pub fn set(ends: bool, p: u32, len: u32) -> usize {
+    if ends { (p.min(3) * 4 + (len - 1 - p).min(3)) as usize } else { p.min(2) as usize }
+}
+
+/// The part of a prediction that the rows before and the bias make, in 64ths.
+#[inline(always)]
+pub fn from_before(set: &Set, before: &[u8], further: &[u8], t: usize) -> i32 {
+    let w = set.weights.map(|w| w as i32);
+    let mut sum = set.bias * 16;
+    // places t - 2 .. t + 1, moved by the margin
+    if let (Some(&[_, b, c, d]), Some(&f)) =
+        (before.get(t..t + 4).and_then(|r| r.as_array::<4>()), further.get(t + MARGIN))
+    {
+        sum += w[2] * b as i32 + w[3] * c as i32 + w[4] * d as i32 + w[5] * f as i32;
+    }
+    sum
+}
+
+/// The grade of a prediction from the two before in the run (0 where there are none).
+#[inline(always)]
+pub fn grade(set: &Set, before: i32, one: u32, two: u32) -> usize {
+    let sum = (before + set.weights[1] as i32 * two as i32) + set.weights[0] as i32 * one as i32;
+    (sum >> 4).clamp(0, GRADES as i32 - 1) as usize
+}
+
+/// Classes of a row with a margin on both sides.
+pub fn blank(times: usize) -> Vec<u8> {
+    vec![0; times + 2 * MARGIN]
+}
+
+/// Zeros where the runs of a row were.
+pub fn wipe(row: &mut [u8], runs: &[Run]) {
+    for run in runs {
+        let from = run.start as usize + MARGIN;
+        if let Some(part) = row.get_mut(from..from + run.len as usize) {
+            part.fill(0);
+        }
+    }
+}
+
+/// The place of a time in a row of classes.
+#[inline(always)]
+pub fn place(t: usize) -> usize {
+    t + MARGIN
+}
+
+/// Number of binary digits.
+#[inline(always)]
+fn digits(x: u32) -> usize {
+    (32 - x.leading_zeros()) as usize
+}
+
+/// What is known of a hit before its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its set of places.
+    pub set: usize,
+    /// What is expected, in quarters of a class.
+    pub grade: usize,
+    /// The class before in the run, or 0.
+    pub one: u32,
+    /// The one before that.
+    pub two: u32,
+    /// Its place in the run.
+    pub p: u32,
+    /// The length of the run.
+    pub len: u32,
+}
+
+/// Codes the classes of values.
+pub trait Shades<C> {
+    /// Codes a class.
+    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32;
+}
+
+/// One table for each context of the plan.
+pub struct Counted {
+    /// The context of each grade of each set.
+    contexts: [[u16; GRADES]; SETS],
+    tables: Vec<Table<64>>,
+}
+
+impl Counted {
+    /// The contexts of a plan.
+    pub fn new(plan: &Plan) -> Self {
+        let (mut contexts, mut tables) = ([[0u16; GRADES]; SETS], Vec::new());
+        let shades = plan.shades();
+        for (set, to) in plan.sets.iter().zip(&mut contexts) {
+            let mut from = 0;
+            for &end in set.bounds.iter().chain([&255]) {
+                let end = end as usize + 1;
+                let centre = ((from + end) / 8).min(shades - 1);
+                to[from.min(end)..end].fill(tables.len() as u16);
+                tables.push(Table::new(shades, centre as u8));
+                from = end;
+            }
+        }
+        Counted { contexts, tables }
+    }
+}
+
+impl<C: Coder> Shades<C> for Counted {
+    #[inline(always)]
+    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32 {
+        let context = self.contexts[place.set][place.grade & (GRADES - 1)] as usize;
+        coder.symbol(&mut self.tables[context], s as usize) as u32
+    }
+}
+
+impl Plan {
+    /// Number of classes, and the class 0.
+    pub fn shades(&self) -> usize {
+        class(self.most, self.depth).0 as usize + 1
+    }
+}
+
+/// Places of starts and lengths, with the tables that tell them.
+struct Starts {
+    kinds: Vec<Table<16>>,
+    gaps: Vec<Table<64>>,
+    ends: Vec<Table<64>>,
+    lengths: Vec<Table<64>>,
+    /// Number of time bins.
+    times: u32,
+    /// Bits of a class of times behind its first.
+    fine: u32,
+}
+
+/// Contexts of a length: what is left of the run that told its start, or none told it.
+const LENGTHS: usize = 17;
+/// Classes of peaks.
+const PEAKS: usize = 6;
+
+/// Where a run starts and what told so.
+struct Start {
+    at: u32,
+    /// Peak of the run of the row before that told it, 0 for none.
+    mate: u8,
+    /// The end of that run.
+    until: u32,
+}
+
+impl Starts {
+    fn new(times: u32) -> Self {
+        let fine = fineness(times + 1, 3);
+        let table = Table::new(class(times + 1, fine).0 as usize + 1, EVEN);
+        let spans = digits(times) + 1;
+        Starts {
+            kinds: vec![Table::new(EARLIER + 1, EVEN); PEAKS * 4 * 3],
+            gaps: vec![table.clone(); spans],
+            ends: vec![table.clone(); 3 * spans],
+            lengths: vec![table; LENGTHS],
+            times,
+            fine,
+        }
+    }
+
+    /// Codes whether the run `m` of the row before tells a start from `t` on.
+    #[inline(always)]
+    fn kind<C: Coder>(&mut self, coder: &mut C, plan: &Plan, m: &Run, t: u32, next: Option<Run>) -> usize {
+        let early = m.start.saturating_sub(REACH);
+        let shut = if t < early { 0 } else { (t + REACH - m.start).div_ceil(3).min(2) as usize };
+        let peak = plan.peaks.iter().filter(|&&p| p <= m.peak).count();
+        let trend = if m.mate == 0 {
+            0
+        } else if m.peak > m.mate.saturating_add(plan.slack) {
+            1
+        } else if m.mate > m.peak.saturating_add(plan.slack) {
+            2
+        } else {
+            3
+        };
+        let kind = match next {
+            Some(r) if r.start < early => EARLIER,
+            Some(r) if r.start <= m.start + REACH => (r.start + REACH - m.start) as usize,
+            _ => NONE,
+        };
+        coder.symbol(&mut self.kinds[(peak * 4 + trend) * 3 + shut], kind)
+    }
+
+    /// The next start from `t` on, or none. `told` is the first run of the row before that may tell one; `state` is 0
+    /// where that row has runs, else 1 before the first run of this row and 2 behind.
+    #[inline(always)]
+    fn next<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        plan: &Plan,
+        mates: &[Run],
+        told: &mut usize,
+        t: u32,
+        state: usize,
+        next: Option<Run>,
+    ) -> Result<Option<Start>> {
+        let beyond = || corruption("hits: a start beyond its row");
+        while let Some(m) = mates.get(*told) {
+            if m.start + REACH < t {
+                *told += 1;
+                continue;
+            }
+            match self.kind(coder, plan, m, t, next) {
+                NONE => *told += 1,
+                EARLIER => {
+                    let span = m.start.saturating_sub(REACH).saturating_sub(t);
+                    let gap = next.map_or(0, |r| r.start - t);
+                    let gap = coder.number(&mut self.gaps[digits(span)], self.fine, gap);
+                    return if gap < span {
+                        Ok(Some(Start { at: t + gap, mate: 0, until: 0 }))
+                    } else {
+                        Err(beyond())
+                    };
+                }
+                kind => {
+                    *told += 1;
+                    let at = (m.start + kind as u32).wrapping_sub(REACH);
+                    let fits = at >= t && at < self.times;
+                    return if fits {
+                        Ok(Some(Start { at, mate: m.peak, until: m.start + m.len }))
+                    } else {
+                        Err(beyond())
+                    };
+                }
+            }
+        }
+        if t >= self.times {
+            return Ok(None);
+        }
+        let span = self.times - t;
+        let spans = self.gaps.len();
+        let gap = next.map_or(0, |r| r.start - t + 1);
+        let gap = coder.number(&mut self.ends[state * spans + digits(span)], self.fine, gap);
+        match gap {
+            0 => Ok(None),
+            gap if gap <= span => Ok(Some(Start { at: t + gap - 1, mate: 0, until: 0 })),
+            _ => Err(beyond()),
+        }
+    }
+
+    /// The length of a run.
+    #[inline(always)]
+    fn length<C: Coder>(&mut self, coder: &mut C, start: &Start, next: Option<Run>) -> Result<u32> {
+        let left =
+            if start.mate == 0 { LENGTHS - 1 } else { start.until.saturating_sub(start.at).min(15) as usize };
+        let len = next.map_or(0, |r| r.len - 1);
+        let len = coder.number(&mut self.lengths[left], self.fine, len).saturating_add(1);
+        if len > self.times - start.at { Err(corruption("hits: a run beyond its row")) } else { Ok(len) }
+    }
+}
+
+/// The classes of a row and of the two before, and their runs.
+struct Near {
+    own: Vec<u8>,
+    before: Vec<u8>,
+    further: Vec<u8>,
+    runs: Vec<Run>,
+    mates: Vec<Run>,
+    last: Vec<Run>,
+}
+
+impl Near {
+    /// As if the rows before were empty.
+    fn forget(&mut self) {
+        wipe(&mut self.before, &self.mates);
+        self.mates.clear();
+        self.forget_further();
+    }
+
+    fn forget_further(&mut self) {
+        wipe(&mut self.further, &self.last);
+        self.last.clear();
+    }
+
+    /// The row becomes the one before.
+    fn pass(&mut self) {
+        self.forget_further();
+        std::mem::swap(&mut self.own, &mut self.further);
+        std::mem::swap(&mut self.before, &mut self.further);
+        std::mem::swap(&mut self.runs, &mut self.last);
+        std::mem::swap(&mut self.mates, &mut self.last);
+    }
+}
+
+/// Codes all hits of a frame of `sides` (slowest first). Their number.
+pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
+    coder: &mut C,
+    shades: &mut S,
+    frame: &mut F,
+    sides: [usize; 3],
+    plan: &Plan,
+) -> Result<usize> {
+    let (pads, times) = (sides[1], sides[2]);
+    let rows = sides[0] * pads;
+    let row_fine = fineness(rows as u32, 2);
+    let mut empty_rows = Table::<64>::new(class(rows as u32, row_fine).0 as usize + 1, EVEN);
+    let mut starts = Starts::new(times as u32);
+    let mut near = Near {
+        own: blank(times),
+        before: blank(times),
+        further: blank(times),
+        runs: Vec::new(),
+        mates: Vec::new(),
+        last: Vec::new(),
+    };
+    let (mut row, mut hits) = (0, 0);
+    while row < rows {
+        if row % pads == 0 {
+            near.forget();
+        }
+        let mut state = 0;
+        if near.mates.is_empty() {
+            let gap = if C::ENCODING { frame.filled(row) - row } else { 0 };
+            let gap = coder.number(&mut empty_rows, row_fine, gap as u32) as usize;
+            if gap > rows - row {
+                return Err(corruption("hits: more rows than there are"));
+            }
+            row += gap;
+            if row == rows {
+                break;
+            }
+            if gap > 0 {
+                near.forget_further();
+            }
+            state = 1;
+        }
+        if C::ENCODING {
+            frame.runs(row, &mut near.runs);
+        }
+        let (mut t, mut told, mut k) = (0, 0, 0);
+        loop {
+            let next = if C::ENCODING { near.runs.get(k).copied() } else { None };
+            let Some(start) = starts.next(coder, plan, &near.mates, &mut told, t, state, next)? else {
+                break;
+            };
+            let len = starts.length(coder, &start, next)?;
+            let mut run = Run { start: start.at, len, peak: 0, mate: start.mate };
+            code_run(coder, shades, frame, plan, &mut near, row * times, &mut run)?;
+            match near.runs.get_mut(k) {
+                Some(known) => *known = run,
+                None => near.runs.push(run),
+            }
+            hits += len as usize;
+            k += 1;
+            t = run.start + len + 1;
+            state = 2 * state.min(1);
+        }
+        if coder.exhausted() {
+            return Err(corruption("hits: ends too early"));
+        }
+        near.pass();
+        row += 1;
+    }
+    Ok(hits)
+}
+
+/// Codes the values of a run; `base` is the place of its row. Finds its peak.
+#[inline(always)]
+fn code_run<C: Coder, S: Shades<C>, F: Frame>(
+    coder: &mut C,
+    shades: &mut S,
+    frame: &mut F,
+    plan: &Plan,
+    near: &mut Near,
+    base: usize,
+    run: &mut Run,
+) -> Result<()> {
+    let depth = plan.depth;
+    let (mut peak, mut one, mut two) = (0, 0, 0);
+    let from = run.start as usize;
+    let Some(own) = near.own.get_mut(place(from)..place(from + run.len as usize)) else {
+        return Err(corruption("hits: a run beyond its row"));
+    };
+    for (p, own) in own.iter_mut().enumerate() {
+        let (t, p) = (from + p, p as u32);
+        let which = set(plan.ends, p, run.len);
+        let Some(set) = plan.sets.get(which) else {
+            return Err(corruption("hits: a set of places that is not there"));
+        };
+        let grade = grade(set, from_before(set, &near.before, &near.further, t), one, two);
+        let number = if C::ENCODING { frame.number(base + t) } else { 0 };
+        let s = if C::ENCODING { class(number, depth).0 } else { 0 };
+        let s = shades.code(coder, Place { set: which, grade, one, two, p, len: run.len }, s);
+        let number = coder.rest(s, depth, number);
+        if !C::ENCODING {
+            frame.put(base + t, number)?;
+        }
+        *own = s as u8;
+        peak = peak.max(s);
+        (one, two) = (s, one);
+    }
+    run.peak = peak as u8;
+    Ok(())
+}
