@@ -237,7 +237,7 @@ fn targets_are_reached() {
         sizes.push(container.len());
     }
     let smaller = sizes.windows(2).all(|w| w[1] <= w[0] + w[0] / 50);
-    assert!(smaller && sizes[3] * 3 < sizes[0], "{sizes:?}");
+    assert!(smaller && sizes[3] * 2 < sizes[0], "{sizes:?}");
     let whole = file.len() as f64;
     for ratio in [0.5, whole / sizes[2] as f64, whole / sizes[3] as f64] {
         let (container, reduced) =
