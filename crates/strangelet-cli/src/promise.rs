@@ -13,6 +13,7 @@ fn asked(bound: &Bound) -> String {
         Bound::Rel(v) => format!("each within {v} of itself"),
         Bound::MeanLog2(v) => format!("mean within {v} of log2"),
         Bound::Ratio(v) => format!("ratio of at least {v}"),
+        Bound::Network => "none: made by bcae-vs".to_string(),
     }
 }
 

@@ -107,8 +107,10 @@ pub struct Detector {
     pub noise: f64,
     /// Threshold of the first sample, ADC.
     pub threshold: f64,
-    /// Hits are kept within this pseudorapidity as seen from the collision; none where it is infinite.
+    /// Hits are kept within this pseudorapidity of any vertex in `eta_margin_cm` (all of them where it is infinite).
     pub eta_max: f64,
+    /// How far from the middle vertices are that hits are kept for, cm.
+    pub eta_margin_cm: f64,
 }
 
 impl Default for Detector {
@@ -130,6 +132,7 @@ impl Default for Detector {
             noise: 0.998,
             threshold: 78.46,
             eta_max: 1.1,
+            eta_margin_cm: 10.0,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! `First4`: samples carry the pedestal. A sample over the threshold is written with the four after it, whatever they
 //! are; the search goes on behind them. So runs are 5, 10, 15 ... samples long wherever nothing cuts them.
 //!
+//! Pads that have charge anywhere in the window have noise in all of it, the others none.
+//!
 //! `Floor64`: samples under 64 ADC (pedestal included) are dropped one by one, runs have any length.
 
 use crate::detector::{BINS, Detector, LAYERS, Suppression};
@@ -53,6 +55,10 @@ pub fn wedge(detector: &Detector, suppression: Suppression, charge: &Charge, rng
     let mut out = vec![0; pads * BINS * LAYERS];
     let mut row = [0u16; BINS];
     for (k, adc) in charge.adc.chunks_exact(BINS).enumerate() {
+        // A pad that no charge reached stays silent, as in the collaboration's simulation.
+        if adc.iter().all(|q| *q == 0.0) {
+            continue;
+        }
         let (layer, p) = (k / pads, k % pads);
         row.fill(0);
         pad(detector, suppression, adc, rng, &mut row);

@@ -45,6 +45,8 @@ pub struct Parameters {
     pub occupancy: Option<f64>,
     /// Whether to keep the truth of each hit.
     pub truth: bool,
+    /// Whether the wedges of positive z run along z, against their own time, as one array over both sides has them.
+    pub along_z: bool,
 }
 
 impl Default for Parameters {
@@ -60,6 +62,7 @@ impl Default for Parameters {
             spectrum: Spectrum::default(),
             occupancy: None,
             truth: false,
+            along_z: false,
         }
     }
 }
@@ -197,8 +200,12 @@ fn at_scale(parameters: &Parameters, number: u64, wanted: u32, scale: f64) -> Ev
         avalanches[w].iter().for_each(|a| charge.add(&shares, a));
         avalanches[w] = Vec::new();
         let mut adc = digitise::wedge(detector, parameters.suppression, &charge, &mut rng);
-        accept(detector, group, w, vertex, &mut adc);
-        let owner = if parameters.truth { owners(&charge, &adc) } else { Vec::new() };
+        accept(detector, group, &mut adc);
+        let turned = parameters.along_z && w >= SECTORS;
+        if turned {
+            reverse(&mut adc);
+        }
+        let owner = if parameters.truth { owners(&charge, &adc, turned) } else { Vec::new() };
         Wedge { number: w, adc, owner }
     });
     let wedges = wedges.collect();
@@ -269,31 +276,36 @@ fn placed(p: &Particle, (s, c): (f64, f64), z: f64) -> Particle {
     Particle { momentum_gev: turned(p.momentum_gev), origin_cm, ..p.clone() }
 }
 
-/// Drops hits outside the pseudorapidity that the data set keeps, as seen from the triggered collision.
-fn accept(detector: &Detector, group: Group, wedge: usize, vertex_cm: f64, adc: &mut [u16]) {
+/// Drops hits that the data set's acceptance does not keep: |z| - margin within the pseudorapidity. It cuts through
+/// runs, whose rest then begins in the middle of a pulse.
+fn accept(detector: &Detector, group: Group, adc: &mut [u16]) {
     if !detector.eta_max.is_finite() {
         return;
     }
-    let slope = detector.eta_max.sinh();
-    let sign = if wedge < SECTORS { -1.0 } else { 1.0 };
     for layer in 0..LAYERS {
-        let far = slope * group.layer_radius_cm(layer);
-        let outside = |t: usize| {
-            let z = sign * (detector.half_length_cm - (t as f64 + 0.5) * detector.bin_cm());
-            (z - vertex_cm).abs() > far
-        };
-        for t in (0..BINS).filter(|&t| outside(t)) {
+        let far = detector.eta_max.sinh() * group.layer_radius_cm(layer) + detector.eta_margin_cm;
+        let z = |t: usize| detector.half_length_cm - (t as f64 + 0.5) * detector.bin_cm();
+        for t in (0..BINS).filter(|&t| z(t) > far) {
             adc.iter_mut().skip(t * LAYERS + layer).step_by(BINS * LAYERS).for_each(|v| *v = 0);
         }
     }
 }
 
-fn owners(charge: &Charge, adc: &[u16]) -> Vec<u32> {
-    let place = |i: usize| (i % LAYERS, i / (BINS * LAYERS), i / LAYERS % BINS);
+/// Turns the drift axis round.
+fn reverse(adc: &mut [u16]) {
+    for pad in adc.chunks_exact_mut(BINS * LAYERS) {
+        for t in 0..BINS / 2 {
+            let (low, high) = pad.split_at_mut((BINS - 1 - t) * LAYERS);
+            low[t * LAYERS..(t + 1) * LAYERS].swap_with_slice(&mut high[..LAYERS]);
+        }
+    }
+}
+
+fn owners(charge: &Charge, adc: &[u16], turned: bool) -> Vec<u32> {
     let hits = adc.iter().enumerate().filter(|(_, v)| **v > 0);
     hits.map(|(i, _)| {
-        let (layer, pad, bin) = place(i);
-        charge.owner(layer, pad, bin)
+        let (layer, pad, bin) = (i % LAYERS, i / (BINS * LAYERS), i / LAYERS % BINS);
+        charge.owner(layer, pad, if turned { BINS - 1 - bin } else { bin })
     })
     .collect()
 }
@@ -301,6 +313,15 @@ fn owners(charge: &Charge, adc: &[u16]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_acceptance_ends_where_that_of_the_official_wedge_does() {
+        let mut adc = vec![1; 192 * BINS * LAYERS];
+        accept(&Detector::default(), Group::Outer, &mut adc);
+        let first = |layer: usize| (0..BINS).find(|t| adc[t * LAYERS + layer] > 0);
+        let found: Vec<usize> = (0..LAYERS).filter_map(first).collect();
+        assert_eq!(found, [35, 31, 28, 25, 21, 18, 14, 11, 8, 4, 1, 0, 0, 0, 0, 0]);
+    }
 
     #[test]
     fn same_seed_same_bytes_whatever_else_is_asked_for() {
@@ -313,6 +334,19 @@ mod tests {
         assert_eq!(truth.wedges[0].adc, b.wedges[0].adc);
         assert_eq!(truth.wedges[0].owner.len(), b.wedges[0].adc.iter().filter(|v| **v > 0).count());
         assert_ne!(simulate(&parameters, 4, 0b10).wedges[0].adc, b.wedges[0].adc);
+        let other = Parameters { along_z: true, truth: true, ..parameters.clone() };
+        let along = simulate(&other, 3, 1 << 13);
+        let against = simulate(&Parameters { truth: true, ..parameters.clone() }, 3, 1 << 13);
+        let (mut along, against) = (along.wedges[0].clone(), &against.wedges[0]);
+        assert_ne!(along.owner, against.owner);
+        let sorted = |w: &Wedge| {
+            let mut owners = w.owner.clone();
+            owners.sort_unstable();
+            owners
+        };
+        assert_eq!(sorted(&along), sorted(against));
+        reverse(&mut along.adc);
+        assert_eq!(along.adc, against.adc);
         let other = Parameters { seed: 2, ..parameters };
         assert_ne!(simulate(&other, 3, 0b10).wedges[0].adc, b.wedges[0].adc);
     }

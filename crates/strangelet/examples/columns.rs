@@ -84,6 +84,7 @@ fn main() {
                     _ => None,
                 },
                 inner: r.inner,
+                dims: &[],
             })
             .collect();
         let t = cpu();

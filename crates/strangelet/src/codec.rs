@@ -44,6 +44,8 @@ pub enum Part {
     Grid,
     /// Sparse frames of hits in the order of the detector.
     Hits,
+    /// Parameter sets inside of each other, which name each other by their sums.
+    Nested,
     /// Text by many contexts.
     Text,
     /// The same column before as context.
@@ -52,7 +54,7 @@ pub enum Part {
 
 impl Part {
     /// All parts with their names on the command line and what they do.
-    pub const ALL: [(Part, &'static str, &'static str); 9] = [
+    pub const ALL: [(Part, &'static str, &'static str); 10] = [
         (Part::Same, "same", "columns equal to others, digests"),
         (Part::Kinematics, "kinematics", "physics of generator events"),
         (Part::Relations, "relations", "rules between columns: sums, energies, momenta"),
@@ -60,6 +62,7 @@ impl Part {
         (Part::Columns, "columns", "rows of a fixed length as columns"),
         (Part::Grid, "grid", "prediction from neighbours in a dense array"),
         (Part::Hits, "hits", "sparse frames of hits"),
+        (Part::Nested, "nested", "parameter sets put inside of each other"),
         (Part::Text, "text", "context mixing over text and odd bytes"),
         (Part::Contexts, "contexts", "the same column before as context"),
     ];

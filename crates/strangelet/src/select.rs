@@ -2,9 +2,10 @@
 
 use crate::codec::{Effort, Level, Part, Role, Stream};
 use crate::codecs::rows::{self, Around, Care, Levels};
-use crate::codecs::{self, columns, digest, grid, kin, same};
+use crate::codecs::{self, columns, digest, grid, kin, nested, same, zstandard};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
+use crate::entropy::mix::cost;
 use crate::error::Result;
 use crate::relate::{self, Given, Relation};
 use rayon::prelude::*;
@@ -65,7 +66,10 @@ pub fn encode_chunk_given(
                         let other = smallest(&streams[i], effort)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => smallest(&streams[i], effort)?,
+                    None => match as_nested(streams, i, effort)?.filter(|_| effort.has(Part::Nested)) {
+                        Some(nested) => (codecs::NESTED, nested),
+                        None => smallest(&streams[i], effort)?,
+                    },
                 };
                 let Some(Some(n)) = groups.get(i) else { return Ok(alone) };
                 if level < Level::Max && alone.1.len() < WORTHY && !relations.contains_key(&i) {
@@ -100,6 +104,19 @@ pub fn encode_chunk_given(
         })
         .collect();
     coded.into_iter().collect()
+}
+
+/// Rows that name each other by their sums as a text of rows inside of each other, where there are enough.
+fn as_nested(streams: &[Stream], i: usize, effort: Effort) -> Result<Option<Vec<u8>>> {
+    let lengths = i.checked_sub(1).and_then(|j| streams.get(j));
+    let before = lengths.is_some_and(
+        |l| matches!((l.cells, streams[i].lists), (Cells::W4(all), Some(own)) if all.as_slice() == own),
+    );
+    let Some(apart) = before.then(|| nested::take_apart(&streams[i])).flatten() else { return Ok(None) };
+    let (text, head) = apart;
+    let text = Cells::W1(text);
+    let coded = smallest(&Stream { cells: &text, lists: None, ..streams[i] }, effort)?;
+    Ok(Some(head.payload(i - 1, text.len(), &coded)))
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.
@@ -244,14 +261,12 @@ fn candidates(stream: &Stream, effort: Effort) -> Vec<Candidate> {
         return vec![(CONSTANT, 0)];
     }
     let strings = matches!(stream.role, Role::Values(Meaning::Bytes | Meaning::Text));
-    let bytes = stream.scalar == Scalar::U8 && stream.cells.len() >= FEW;
     let all: &[Candidate] = match (strings, effort.level) {
         (true, Level::Fast) => &[(ZSTANDARD, 0)],
         (true, Level::Balanced) => &[(ZSTANDARD, 0), (BYTES, 12)],
         (true, Level::Max) => &[(ZSTANDARD, 0), (TEXT, 1000)],
         (false, Level::Fast) => &[(CLASSES, 0), (ZSTANDARD, 50)],
         (false, Level::Balanced) => &[(ADAPTIVE, 0), (CLASSES, 0), (ZSTANDARD, 1000)],
-        (false, Level::Max) if bytes => &[(ADAPTIVE, 0), (ZSTANDARD, 1000), (TEXT, 50)],
         (false, Level::Max) => &[(ADAPTIVE, 0), (ZSTANDARD, 1000)],
     };
     let mut kept = all.to_vec();
@@ -297,6 +312,12 @@ fn try_all(tried: &[Candidate], stream: &Stream, level: Level) -> Result<Option<
         if hopeless && level < Level::Max {
             continue;
         }
+        // Thorough searches find little more than quick ones.
+        if let (Some((codecs::ADAPTIVE, b)), codecs::ZSTANDARD, Level::Max) = (&best, id, level)
+            && zstandard::glance(stream)? > b.len() + b.len() / 3
+        {
+            continue;
+        }
         if let Some(out) = encode(id, stream, level)?
             && best.as_ref().is_none_or(|(_, b)| out.len() + b.len() / worth.max(1) < b.len())
         {
@@ -313,7 +334,8 @@ fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
     let best = if tried.len() == 1 || bytes_of(stream.cells) <= PIECE {
         try_all(tried, stream, level)?
     } else {
-        let n = PIECE / width;
+        let texts = tried.iter().any(|t| t.0 == codecs::TEXT);
+        let n = if texts { SAMPLE } else { PIECE } / width;
         let cells = stream.cells.slice((count - n) / 2..(count - n) / 2 + n);
         let piece = Stream { cells: &cells, lists: None, ..*stream };
         match try_all(tried, &piece, level)? {
@@ -325,14 +347,20 @@ fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
         }
     };
     let best = match best {
-        Some(best) if level == Level::Max && effort.has(Part::Grid) => {
-            Some(as_grid(stream, level, &best)?.unwrap_or(best))
+        Some(mut best) => {
+            let max = level == Level::Max;
+            if max && effort.has(Part::Text) {
+                best = as_text(stream, level, &best)?.unwrap_or(best);
+            }
+            if max && effort.has(Part::Grid) {
+                best = as_grid(stream, level, &best)?.unwrap_or(best);
+            }
+            if effort.has(Part::Hits) {
+                best = as_hits(stream, level, &best)?.unwrap_or(best);
+            }
+            Some(best)
         }
-        best => best,
-    };
-    let best = match best {
-        Some(best) if effort.has(Part::Hits) => Some(as_hits(stream, level, &best)?.unwrap_or(best)),
-        best => best,
+        None => None,
     };
     match best.filter(|(_, out)| out.len() < count * width) {
         Some(best) => Ok(best),
@@ -340,8 +368,44 @@ fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
     }
 }
 
+/// Bytes on which texts are tried.
+const SAMPLE: usize = 1 << 14;
+
+/// Numbers of one byte as a text, where that gets smaller: first some pieces, then the whole.
+fn as_text(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option<(u8, Vec<u8>)>> {
+    const WORTH: usize = 50;
+    let Cells::W1(bytes) = stream.cells else { return Ok(None) };
+    let (numbers, n) = (stream.role == Role::Values(Meaning::Number), bytes.len().min(SAMPLE));
+    if stream.scalar != Scalar::U8 || !numbers || bytes.len() < FEW || best.1.len() < FEW / 16 {
+        return Ok(None);
+    }
+    let (pieces, step) = (n / 4, (bytes.len() - n / 4) / 3);
+    let some: Vec<u8> = (0..4).flat_map(|k| &bytes[k * step..][..pieces]).copied().collect();
+    let mut counts = [0u64; 256];
+    some.iter().for_each(|&b| counts[usize::from(b)] += 1);
+    let cells = Cells::W1(some);
+    let piece = Stream { cells: &cells, lists: None, ..*stream };
+    let other = encode(best.0, &piece, level)?.map_or(n, |out| out.len());
+    // What its neighbours do not tell, a text of theirs does not either.
+    let bits = |&c: &u64| c * u64::from(cost((c * 65535 / n as u64) as u32, true));
+    let alone = counts.iter().map(bits).sum::<u64>() as usize / (256 * 8);
+    let smaller = |a: usize, b: usize| a + b / WORTH < b;
+    if !smaller(other, alone) {
+        return Ok(None);
+    }
+    match encode(codecs::TEXT, &piece, level)? {
+        Some(text) if smaller(text.len(), other) => {}
+        _ => return Ok(None),
+    }
+    let text = encode(codecs::TEXT, stream, level)?;
+    Ok(text.filter(|t| smaller(t.len(), best.1.len())).map(|t| (codecs::TEXT, t)))
+}
+
 /// The stream as a grid, where it looks like one and gets smaller: first on its head, then as a whole.
 fn as_grid(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option<(u8, Vec<u8>)>> {
+    if best.1.len() < FEW / 16 {
+        return Ok(None);
+    }
     let Some(proposal) = grid::propose(stream)? else { return Ok(None) };
     if proposal.tried < stream.cells.len() {
         let cells = stream.cells.slice(0..proposal.tried);

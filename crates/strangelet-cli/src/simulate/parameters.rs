@@ -55,6 +55,7 @@ pub fn json(p: &Parameters, particles: Option<&str>, made: &[Made]) -> String {
         "layers": p.group.name(),
         "shape": [p.group.pads(), strangelet_sim::detector::BINS, strangelet_sim::detector::LAYERS],
         "suppression": format!("{:?}", p.suppression).to_lowercase(),
+        "order": if p.along_z { "z" } else { "time" },
         "occupancy": p.occupancy,
         "pileup_khz": p.pileup_khz,
         "vertex_sigma_cm": p.vertex_cm,
@@ -66,7 +67,8 @@ pub fn json(p: &Parameters, particles: Option<&str>, made: &[Made]) -> String {
             "diffusion_cm_sqrt_cm": [d.diffusion.0, d.diffusion.1], "smear_cm": [d.smear_cm.0, d.smear_cm.1],
             "gain": d.gain, "cloud_cm": d.cloud_cm, "shaping_ns": [d.shaping_ns.0, d.shaping_ns.1],
             "adc_per_electron": d.adc_per_electron, "pedestal_adc": d.pedestal, "noise_adc": d.noise,
-            "threshold_adc": d.threshold, "eta_max": if d.eta_max.is_finite() { json!(d.eta_max) } else { json!("inf") },
+            "threshold_adc": d.threshold, "eta_margin_cm": d.eta_margin_cm,
+            "eta_max": if d.eta_max.is_finite() { json!(d.eta_max) } else { json!("inf") },
         },
         "secondaries": {
             "conversions": p.spectrum.conversions, "albedo": p.spectrum.albedo, "protons": p.spectrum.protons,

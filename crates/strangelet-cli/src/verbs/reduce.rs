@@ -8,7 +8,8 @@ use crate::ui::{self, grouped};
 use crate::watch::{Watch, Watched};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use strangelet::archive::{self, Archive, Phase, ReduceTarget, Wish};
+use strangelet::archive::{self, Archive, Network, Phase, ReduceTarget, Wish};
+use strangelet::codecs::bcae_vs::Form;
 use strangelet::error::{Result, usage};
 use strangelet::format::Bound;
 use strangelet::source::{Source, Spool};
@@ -21,6 +22,7 @@ Examples:
   strangelet reduce jets.npz --bound pt=rel:1e-3 --bound eta=abs:1e-4
   strangelet reduce wedge.npy --target-mae 0.005                    mean error of log2(x+1) over all cells
   strangelet reduce wedge.npy --target-ratio 100 --level max
+  strangelet reduce wedge.npy --model bcae-vs                       what the network makes of it
 
 Zeros stay zeros, and nothing else becomes zero unless --drop-below says so. What is no number stays as
 it is, to the bit. Works on .npy and .npz (8 to 32-bit integers, f32, f64). The container is decoded and
@@ -55,6 +57,16 @@ pub struct Args {
     /// Let values of a smaller magnitude become zero
     #[arg(long, value_name = "COLUMN=V", value_parser = below)]
     drop_below: Vec<(String, f64)>,
+    /// Let a network make frames again (u16: azimuth, drift, layer): bcae-vs, bcae-vs:LEVELS (of values; 16 where
+    /// not said) or bcae-vs:plain (36 bits a hit kept). Hits may come and go
+    #[arg(long, value_name = "NAME", value_parser = model, conflicts_with_all = ["bound", "target_mae", "target_ratio", "drop_below"])]
+    model: Option<Form>,
+    /// A bundle for the model other than the authors' weights
+    #[arg(long, value_name = "FILE", requires = "model")]
+    bundle: Option<PathBuf>,
+    /// Seed of the model's gate
+    #[arg(long, value_name = "N", default_value = "0", requires = "model")]
+    seed: u64,
     /// How much time to spend
     #[arg(short, long, value_enum, default_value = "max")]
     level: LevelArg,
@@ -88,6 +100,18 @@ fn bound(text: &str) -> std::result::Result<(String, Bound), String> {
     Ok((name.to_string(), bound))
 }
 
+/// `bcae-vs:32`.
+fn model(text: &str) -> std::result::Result<Form, String> {
+    let (name, form) = text.split_once(':').unwrap_or((text, "16"));
+    let levels = form.parse().ok().filter(|&levels: &u8| levels > 0);
+    match (name, form, levels) {
+        ("bcae-vs", "plain", _) => Ok(Form::Plain),
+        ("bcae-vs", _, Some(levels)) => Ok(Form::Coded { levels }),
+        ("bcae-vs", ..) => Err(format!("{form} is neither plain nor a number of levels from 1 to 255")),
+        _ => Err(format!("there is no model {name}; say bcae-vs")),
+    }
+}
+
 /// `adc=72`.
 fn below(text: &str) -> std::result::Result<(String, f64), String> {
     let (name, value) = text.rsplit_once('=').ok_or("say COLUMN=V")?;
@@ -100,14 +124,24 @@ fn wish(args: &Args) -> Result<Wish> {
         (_, Some(ratio)) => Some(ReduceTarget::Ratio(ratio)),
         _ => None,
     };
-    if target.is_none() && args.column.is_some() {
-        return Err(usage("--column goes with --target-mae or --target-ratio"));
+    if target.is_none() && args.model.is_none() && args.column.is_some() {
+        return Err(usage("--column goes with --target-mae, --target-ratio or --model"));
     }
     let target = target.map(|t| (t, vec![args.column.clone().unwrap_or_default()]));
-    if args.bound.is_empty() && args.drop_below.is_empty() && target.is_none() {
-        return Err(usage("say what may be lost: --bound, --target-mae, --target-ratio or --drop-below"));
+    let network = match args.model {
+        Some(form) => {
+            let bundle = args.bundle.as_ref().map(std::fs::read).transpose()?;
+            let column = args.column.clone().unwrap_or_default();
+            Some(Network { column, form, seed: args.seed, bundle })
+        }
+        None => None,
+    };
+    if args.bound.is_empty() && args.drop_below.is_empty() && target.is_none() && network.is_none() {
+        return Err(usage(
+            "say what may be lost: --bound, --target-mae, --target-ratio, --drop-below or --model",
+        ));
     }
-    Ok(Wish { bounds: args.bound.clone(), drop_below: args.drop_below.clone(), target })
+    Ok(Wish { bounds: args.bound.clone(), drop_below: args.drop_below.clone(), target, network })
 }
 
 /// `run.npy` to `run.reduced.npy.sgl`, so that what comes out of it never takes the original's name.

@@ -69,9 +69,12 @@ struct TpcArgs {
     /// Take collisions from a file (npz of columns off, pdg, px ..., CSV event,pdg,px,py,pz[,vx,vy,vz] or HepMC)
     #[arg(long, value_name = "FILE")]
     particles: Option<PathBuf>,
-    /// Keep hits within this pseudorapidity as seen from the collision; `inf` keeps all
+    /// Keep hits within this pseudorapidity of a vertex at most 10 cm from the middle; `inf` keeps all
     #[arg(long, value_name = "ETA", default_value = "1.1", value_parser = not_negative)]
     eta: f64,
+    /// Order of the drift bins: of their time, or of z (against time in the wedges of positive z)
+    #[arg(long, value_enum, default_value = "time")]
+    order: OrderArg,
     /// Wedges of an event that are written, the first of them moving with the event's number
     #[arg(short, long, value_name = "N", default_value = "24")]
     wedges: usize,
@@ -114,6 +117,12 @@ enum LayersArg {
 enum SuppressionArg {
     First4,
     Floor64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OrderArg {
+    Time,
+    Z,
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
@@ -209,6 +218,7 @@ fn as_parameters(args: &TpcArgs) -> Result<Parameters> {
         source,
         occupancy: args.occupancy,
         truth: args.truth,
+        along_z: args.order == OrderArg::Z,
         ..Parameters::default()
     })
 }

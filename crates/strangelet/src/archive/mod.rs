@@ -2,10 +2,12 @@
 
 mod decode;
 mod encode;
+mod network;
 mod reduce;
 
 pub use decode::Archive;
 pub use encode::{Encoder, Prepared};
+pub use network::Network;
 pub use reduce::{Reduced, Target as ReduceTarget, Wish, column_name, reduce};
 
 use crate::codec::{Effort, Level};

@@ -1,7 +1,7 @@
 //! Loss with a promise: columns are reduced, the file is put together again from them and coded like any other, and
 //! the container is decoded and compared with the original before it is kept.
 
-use super::{Archive, Encoder, Phase, Prepared, Report, With, checksum, compress_with};
+use super::{Archive, Encoder, Network, Phase, Prepared, Report, With, checksum, compress_with};
 use crate::codec::Level;
 use crate::codecs;
 use crate::column::{Cells, Column, Meaning, Scalar};
@@ -37,6 +37,8 @@ pub struct Wish {
     pub drop_below: Vec<(String, f64)>,
     /// What to reach, for all columns named here.
     pub target: Option<(Target, Vec<String>)>,
+    /// A column that a network makes again; no cell of it is bound, and which are zero may change.
+    pub network: Option<Network>,
 }
 
 /// What became of a file.
@@ -66,6 +68,8 @@ struct Chosen {
     rule: Rule,
     /// Where they are reduced as hits: the price of a bit, in log2, and how often it is raised.
     price: Option<(f64, usize)>,
+    /// Where a network makes them again.
+    network: Option<Network>,
 }
 
 impl Chosen {
@@ -146,13 +150,22 @@ impl Sink for Reducing<'_> {
                 Some(price) => c.hits(&column.values, self.level)?.map(|hits| (hits, price)),
                 None => None,
             };
-            let cells = match hits {
-                Some((hits, (price, steps))) => {
+            let cells = match (&c.network, hits) {
+                (Some(network), _) => {
+                    if !tally.is_empty() && c.dims.as_ref().is_some_and(|d| d.len() == 2) {
+                        return Err(usage("bcae-vs: a frame so large that it is cut into chunks"));
+                    }
+                    let (payload, cells) =
+                        network.reduce(c.scalar, c.dims.as_deref(), events, &column.values)?;
+                    self.prepared.add(&cells, codecs::BCAE_VS, payload);
+                    cells
+                }
+                (None, Some((hits, (price, steps)))) => {
                     let (payload, cells) = hits.coded(&hits.choose(price, PASSES, steps))?;
                     self.prepared.add(&cells, codecs::BINS, payload);
                     cells
                 }
-                None => c.rule.reduce(c.scalar, &column.values),
+                (None, None) => c.rule.reduce(c.scalar, &column.values),
             };
             tally.compare(c.scalar, &column.values, &cells, &c.bound, c.rule.drop_below)?;
             column.values = cells;
@@ -232,6 +245,12 @@ fn choose(wish: &Wish, tables: &[TableSchema]) -> Result<Vec<Chosen>> {
             add(name, bound)?;
         }
     }
+    if let Some(network) = &wish.network {
+        add(&network.column, Bound::Network)?;
+        if wish.target.is_some() || !wish.drop_below.is_empty() {
+            return Err(usage("what a network makes has no target, and it drops cells itself"));
+        }
+    }
     for (name, below) in &wish.drop_below {
         let at = find(name, tables)?;
         if !below.is_finite() || *below < 0.0 {
@@ -241,7 +260,7 @@ fn choose(wish: &Wish, tables: &[TableSchema]) -> Result<Vec<Chosen>> {
         rules.entry(at).or_insert((Bound::Abs(0.0), 0.0)).1 = *below;
     }
     if rules.is_empty() {
-        return Err(usage("nothing to reduce: say --bound, --target-mae or --target-ratio"));
+        return Err(usage("nothing to reduce: say --bound, --target-mae, --target-ratio or --model"));
     }
     let chosen = |((table, column), (bound, drop_below)): ((TableId, usize), (Bound, f64))| {
         let schema = &tables[table].columns[column];
@@ -249,7 +268,8 @@ fn choose(wish: &Wish, tables: &[TableSchema]) -> Result<Vec<Chosen>> {
         let each = if bound.pointwise() { bound } else { Bound::Log2(0.0) };
         let rule = Rule { bound: each, drop_below, palette: None };
         let dims = (schema.levels() == 0).then(|| schema.inner.clone());
-        Chosen { table, column, scalar: schema.scalar, dims, bound, rule, price: None }
+        let network = wish.network.clone().filter(|_| bound == Bound::Network);
+        Chosen { table, column, scalar: schema.scalar, dims, bound, rule, price: None, network }
     };
     Ok(rules.into_iter().map(chosen).collect())
 }

@@ -23,9 +23,11 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | varint | base: a usual low value |
-//! | varint | unit of what is above it, x 16, 1 to 2^32 |
-//! | 1 | period of the lengths of runs, 2 to 15; 0: none |
+//! | 1 | 0: cold; else the number of the bundle that it starts from |
+//! | 4 | bundle only: the lower half of the xxh3-64 of its file |
+//! | varint | cold only: base, a usual low value |
+//! | varint | cold only: unit of what is above it, x 16, 1 to 2^32 - 1 |
+//! | 1 | cold only: period of the lengths of runs, 2 to 15; 0: none |
 //! | varint | 0: values from a first to a last one; else so many values follow, at most 256 |
 //! | varints | the first value, and what to add for the last one; or all values: the first and what to add each time |
 //! | to the end | bits of `entropy/binary.rs` |
@@ -38,6 +40,7 @@
 //! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): mixing of logits. X. Wu, N. Memon,
 //! CALIC (1997): errors in contexts. The ALICE and sPHENIX time projection chambers: zero-suppressed pulses of SAMPA chips.
 
+mod bundle;
 mod deep;
 mod mask;
 mod net;
@@ -50,8 +53,10 @@ use crate::codec::{Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
 use crate::entropy::mix;
-use crate::error::{Result, corruption};
+use crate::error::{Result, corruption, unsupported};
 use crate::format::varint::{Cursor, put};
+use bundle::Bundle;
+pub use bundle::fit;
 use deep::{Deep, Habits};
 use order::Order;
 use quick::Effort;
@@ -71,7 +76,7 @@ const DEEP: u8 = 0;
 /// Mode of counted tables.
 const QUICK: u8 = 1;
 /// Hits of a trial.
-const TRIAL: usize = 4096;
+const TRIAL: usize = 2048;
 
 impl Codec for Hits {
     fn id(&self) -> u8 {
@@ -209,7 +214,8 @@ fn read_order(c: &mut Cursor, count: usize) -> Result<Order> {
     if n == 0 || n > order::MOST {
         return Err(wrong());
     }
-    let axes = (0..n).map(|_| c.count()).collect::<Result<Vec<usize>>>()?;
+    let side = |c: &mut Cursor| c.varint().and_then(|n| usize::try_from(n).map_err(|_| wrong()));
+    let axes = (0..n).map(|_| side(c)).collect::<Result<Vec<usize>>>()?;
     let walk: Vec<usize> = c.take(n)?.iter().map(|&a| a.into()).collect();
     let all = axes.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let permuted = (0..n).all(|a| walk.contains(&a));
@@ -220,16 +226,12 @@ fn read_order(c: &mut Cursor, count: usize) -> Result<Order> {
     Ok(order)
 }
 
-/// What can be known of hits beforehand.
-fn habits(walked: &[u32], times: usize) -> Option<Habits> {
-    let mut hits: Vec<u32> = walked.iter().copied().filter(|&v| v > 0).collect();
-    let n = hits.len();
-    let base = *hits.select_nth_unstable(n / 20).1;
-    let middle = *hits.select_nth_unstable(n / 2).1;
-    let (first, last) = (*hits.iter().min()?, *hits.iter().max()?);
-    let range = (last - first) as usize + 1;
+/// The values that there are, if there are any.
+fn alphabet(walked: &[u32]) -> Option<Alphabet> {
+    let hits = || walked.iter().copied().filter(|&v| v > 0);
+    let (first, last) = (hits().min()?, hits().max()?);
     let mut palette: Vec<u32> = Vec::new();
-    for &v in &hits {
+    for v in hits() {
         if let Err(at) = palette.binary_search(&v) {
             palette.insert(at, v);
             if palette.len() > MAX_PALETTE {
@@ -237,8 +239,17 @@ fn habits(walked: &[u32], times: usize) -> Option<Habits> {
             }
         }
     }
-    let few = palette.len() <= MAX_PALETTE && palette.len() * 3 < range;
-    let alphabet = if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) };
+    let few = palette.len() <= MAX_PALETTE && palette.len() * 3 < (last - first) as usize + 1;
+    Some(if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) })
+}
+
+/// What can be known of hits beforehand.
+fn habits(walked: &[u32], times: usize) -> Option<Habits> {
+    let alphabet = alphabet(walked)?;
+    let mut hits: Vec<u32> = walked.iter().copied().filter(|&v| v > 0).collect();
+    let n = hits.len();
+    let base = *hits.select_nth_unstable(n / 20).1;
+    let middle = *hits.select_nth_unstable(n / 2).1;
     let unit = ((middle - base) as f32 / 8.0).max(1.0);
     let unit = ((unit * 16.0) as u32).max(1);
     Some(Habits { alphabet, base, unit, period: period(walked, times) })
@@ -268,11 +279,8 @@ fn period(walked: &[u32], times: usize) -> usize {
     (2..=15).rev().find(|&q| runs >= 32 && fit(q) * 10 >= runs * 8).unwrap_or(0)
 }
 
-fn write_habits(h: &Habits, out: &mut Vec<u8>) {
-    put(out, h.base.into());
-    put(out, h.unit.into());
-    out.push(h.period as u8);
-    match &h.alphabet {
+fn write_alphabet(alphabet: &Alphabet, out: &mut Vec<u8>) {
+    match alphabet {
         Alphabet::Range(first, last) => {
             put(out, 0);
             put(out, (*first).into());
@@ -289,25 +297,25 @@ fn write_habits(h: &Habits, out: &mut Vec<u8>) {
     }
 }
 
-fn read_habits(c: &mut Cursor) -> Result<Habits> {
+fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
     let wrong = || corruption("hits: habits that cannot be");
     let number = |c: &mut Cursor| c.varint().and_then(|v| u32::try_from(v).map_err(|_| wrong()));
-    let (base, unit, period) = (number(c)?, number(c)?, c.byte()? as usize);
+    let (base, unit, period) = match bundle {
+        Some(b) => b.habits,
+        None => (number(c)?, number(c)?, c.byte()? as usize),
+    };
     if unit == 0 || period == 1 || period > 15 {
         return Err(wrong());
     }
     let n = c.count()?;
+    if n > MAX_PALETTE {
+        return Err(wrong());
+    }
     let alphabet = if n == 0 {
         let first = number(c)?;
-        let last = first.checked_add(number(c)?).ok_or_else(wrong)?;
-        if first == 0 {
-            return Err(wrong());
-        }
+        let last = first.checked_add(number(c)?).filter(|_| first > 0).ok_or_else(wrong)?;
         Alphabet::Range(first, last)
     } else {
-        if n > MAX_PALETTE {
-            return Err(wrong());
-        }
         let (mut values, mut last) = (Vec::with_capacity(n), 0u32);
         for _ in 0..n {
             let more = number(c)?;
@@ -321,17 +329,85 @@ fn read_habits(c: &mut Cursor) -> Result<Habits> {
 
 fn deep_encode(walked: &[u32], sides: [usize; 4], out: &mut Vec<u8>) -> Result<()> {
     let habits = habits(walked, sides[3]).ok_or_else(|| corruption("hits: there are none"))?;
-    write_habits(&habits, out);
+    // Cold, or from a bundle: by the first layers.
+    let head = head(walked, sides);
+    let part = &walked[..head.iter().product()];
+    let mut best = (cost(&habits, None, head, part), None);
+    for (number, bundle) in bundle::shipped().iter().enumerate() {
+        let c = cost(&habits, Some(bundle), head, part);
+        if c < best.0 {
+            best = (c, Some((number, bundle)));
+        }
+    }
+    let bundle = best.1.map(|b| b.1);
+    match best.1 {
+        Some((number, bundle)) => {
+            out.push(number as u8 + 1);
+            out.extend(bundle.hash.to_le_bytes());
+        }
+        None => {
+            out.push(0);
+            put(out, habits.base.into());
+            put(out, habits.unit.into());
+            out.push(habits.period as u8);
+        }
+    }
+    write_alphabet(&habits.alphabet, out);
     let mut e = Encoder::new();
-    Deep::new(habits, sides).code(&mut e, walked)?;
+    model(&habits, bundle, sides)?.code(&mut e, walked)?;
     out.extend(e.finish());
     Ok(())
 }
 
+/// A model at its start.
+fn model(habits: &Habits, bundle: Option<&Bundle>, sides: [usize; 4]) -> Result<Deep> {
+    let alphabet = habits.alphabet.clone();
+    let Some(bundle) = bundle else { return Ok(Deep::new(Habits { alphabet, ..*habits }, sides)) };
+    let (base, unit, period) = bundle.habits;
+    let mut model = Deep::new(Habits { alphabet, base, unit, period }, sides);
+    bundle.start(&mut model)?;
+    Ok(model)
+}
+
+/// About what an array would cost.
+fn cost(habits: &Habits, bundle: Option<&Bundle>, sides: [usize; 4], walked: &[u32]) -> u64 {
+    let mut meter = Meter(0);
+    match model(habits, bundle, sides).and_then(|mut m| m.code(&mut meter, walked)) {
+        Ok(_) => meter.0,
+        Err(_) => u64::MAX,
+    }
+}
+
+/// Sides of the part at the front that has about so many hits.
+fn head(walked: &[u32], mut sides: [usize; 4]) -> [usize; 4] {
+    let enough =
+        walked.iter().enumerate().filter(|(_, v)| **v > 0).nth(TRIAL).map_or(walked.len(), |(i, _)| i + 1);
+    for k in 0..3 {
+        let inner: usize = sides[k + 1..].iter().product();
+        sides[k] = sides[k].min(enough.div_ceil(inner));
+        if sides[k] > 1 {
+            break;
+        }
+    }
+    sides
+}
+
 fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
-    let habits = read_habits(&mut c)?;
+    let number = c.byte()? as usize;
+    let bundle =
+        if number == 0 {
+            None
+        } else {
+            let hash = u32::from_le_bytes(c.array()?);
+            let found = bundle::shipped().get(number - 1).filter(|b| b.hash == hash);
+            Some(found.ok_or_else(|| {
+                unsupported(format!("hits: bundle {number} ({hash:08x}) is not in this build"))
+            })?)
+        };
+    let habits = read_habits(&mut c, bundle)?;
+    let mut model = model(&habits, bundle, sides)?;
     let mut d = Decoder::new(c.rest());
-    Deep::new(habits, sides).code(&mut d, &[])
+    model.code(&mut d, &[])
 }
 
 /// Counts what bits would cost.
@@ -370,10 +446,8 @@ fn trial(values: &[u32], order: &Order) -> u64 {
     let order = Order { axes: part, walk: order.walk.clone() };
     let walked = order.forward(&cells);
     let sides = order.sides();
-    let Some(habits) = habits(&walked, sides[3]).filter(|_| fits(sides)) else { return u64::MAX };
-    let mut meter = Meter(0);
-    match Deep::new(habits, sides).code(&mut meter, &walked) {
-        Ok(_) => meter.0,
-        Err(_) => u64::MAX,
+    match habits(&walked, sides[3]).filter(|_| fits(sides)) {
+        Some(habits) => cost(&habits, None, sides, &walked),
+        None => u64::MAX,
     }
 }

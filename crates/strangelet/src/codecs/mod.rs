@@ -1,6 +1,7 @@
 //! The codecs, one file each.
 
 mod adaptive;
+pub mod bcae_vs;
 pub mod bins;
 mod bytes;
 mod classes;
@@ -11,12 +12,13 @@ pub mod grid;
 mod grid_find;
 pub mod hits;
 pub mod kin;
+pub mod nested;
 mod plan;
 pub mod rows;
 pub mod same;
 mod store;
 mod text;
-mod zstandard;
+pub mod zstandard;
 
 use crate::codec::Codec;
 
@@ -54,8 +56,14 @@ pub const KIN: u8 = 12;
 /// Number of `columns`.
 pub const COLUMNS: u8 = 13;
 
+/// Number of `bcae-vs`.
+pub const BCAE_VS: u8 = 14;
+
 /// Number of `bins`.
 pub const BINS: u8 = 15;
+
+/// Number of `nested`.
+pub const NESTED: u8 = 16;
 
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
@@ -73,7 +81,9 @@ pub static ALL: &[&dyn Codec] = &[
     &hits::Hits,
     &columns::Columns,
     &kin::Kin,
+    &bcae_vs::BcaeVs,
     &bins::Bins,
+    &nested::Nested,
 ];
 
 /// The codec with a number.

@@ -3,7 +3,7 @@
 //! # What it does
 //! Every byte is eight decisions, each mixed of 32 opinions: what came behind the last two to six bytes, behind the
 //! word so far, at this place of the line, record or object and above it, and where the same bytes were seen last.
-//! Bytes that follow a long repeat are one decision each. Text that is written as hexadecimal digits inside of
+//! Bytes that follow a long repeat are one decision each, or one for sixteen. Text that is written as hexadecimal digits inside of
 //! text (parameter sets of CMS) is turned into that text first. The model has read what most ROOT files say of
 //! themselves before it begins.
 //!
@@ -14,13 +14,16 @@
 //! # Payload
 //! | bytes | what |
 //! |---|---|
-//! | 1 | bits 0-1: 0 lines, 1 objects, 2 records; bit 2: digits turned into text; others 0 |
+//! | 1 | bits 0-1: 0 lines, 1 objects, 2 records; bit 2: digits turned into text; bit 3: not in the old way; others 0 |
 //! | varint | for records: their width S, 1 to 65536 |
 //! | 1, 1, varint | with bit 2: mark, end mark, number of short bytes (at most those of the stream) |
 //! | to the end | bits of `entropy/binary.rs`: the bytes, by `model/bytes.rs` and what that names |
 //!
 //! **Short bytes** (with bit 2, `transform/hex.rs`): outside, the mark goes inside and stands for nothing; inside, the end mark goes
 //! outside and stands for nothing; any other byte stands for itself outside, for its two upper-case hexadecimal digits inside.
+//!
+//! **The old way** is that of the first builds. It differs for more than 2^14 bytes (behind the turning of digits); bit 3 is
+//! set exactly there.
 //!
 //! **What the model has read**: `model/bytes/prime.bin`, part of this format: 16377 bytes, xxh3-64 7ab6e6c1f1b56e3b.
 //!
@@ -48,12 +51,19 @@ const SAMPLE: usize = 1 << 14;
 const LIKELY: usize = 256;
 /// Bytes after which a decoder looks whether there is any payload left.
 const LOOK: usize = 256;
+/// Streams of up to so many bytes are the same in the old way.
+const SHORT: usize = 1 << 14;
 
-fn coded(bytes: &[u8], frames: Frames) -> Vec<u8> {
-    let mut model = Model::primed(frames, bytes.len());
+fn coded(bytes: &[u8], frames: Frames, old: bool) -> Vec<u8> {
+    let mut model = Model::primed(frames, bytes.len(), old);
     let mut c = Encoder::new();
-    for &b in bytes {
-        model.code(&mut c, b);
+    let mut i = 0;
+    while i < bytes.len() {
+        let n = model.leap(&mut c, Some(&bytes[i..]), bytes.len() - i);
+        if n == 0 {
+            model.code(&mut c, bytes[i]);
+        }
+        i += n.max(1);
     }
     c.finish()
 }
@@ -97,7 +107,29 @@ fn best(bytes: &[u8]) -> Frames {
     if let [only] = frames[..] {
         return only;
     }
-    frames.into_iter().min_by_key(|&f| coded(piece, f).len()).unwrap_or(Frames::Lines)
+    frames.into_iter().min_by_key(|&f| coded(piece, f, false).len()).unwrap_or(Frames::Lines)
+}
+
+/// Writes a payload; in the old way if asked for.
+fn write(bytes: &[u8], old: bool, out: &mut Vec<u8>) {
+    let short = hex::shorten(bytes);
+    let inner = short.as_ref().map_or(bytes, |s| &s.0);
+    let frames = best(inner);
+    let (kind, width) = match frames {
+        Frames::Lines => (0, None),
+        Frames::Objects => (1, None),
+        Frames::Records(s) => (2, Some(s)),
+    };
+    let repeated = !old && inner.len() > SHORT;
+    out.push(kind | (short.is_some() as u8) << 2 | (repeated as u8) << 3);
+    if let Some(width) = width {
+        put(out, width as u64);
+    }
+    if let Some((short, marks)) = &short {
+        out.extend(marks);
+        put(out, short.len() as u64);
+    }
+    out.extend(coded(inner, frames, old));
 }
 
 impl Codec for Text {
@@ -112,23 +144,7 @@ impl Codec for Text {
         if level == Level::Fast || bytes.is_empty() || stream.scalar != Scalar::U8 {
             return Ok(false);
         }
-        let short = hex::shorten(bytes);
-        let inner = short.as_ref().map_or(bytes.as_slice(), |s| &s.0);
-        let frames = best(inner);
-        let (kind, width) = match frames {
-            Frames::Lines => (0, None),
-            Frames::Objects => (1, None),
-            Frames::Records(s) => (2, Some(s)),
-        };
-        out.push(kind | (short.is_some() as u8) << 2);
-        if let Some(width) = width {
-            put(out, width as u64);
-        }
-        if let Some((short, marks)) = &short {
-            out.extend(marks);
-            put(out, short.len() as u64);
-        }
-        out.extend(coded(inner, frames));
+        write(bytes, false, out);
         Ok(true)
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -146,7 +162,7 @@ impl Codec for Text {
             },
             _ => return Err(corruption("text: an unknown frame")),
         };
-        if kind >> 3 != 0 {
+        if kind >> 4 != 0 {
             return Err(corruption("text: unknown flags"));
         }
         let (mut count, mut marks) = (shape.count, None);
@@ -159,12 +175,20 @@ impl Codec for Text {
         }
         let mut bytes = Vec::new();
         if count > 0 {
-            let mut model = Model::primed(frames, count);
+            let mut model = Model::primed(frames, count, kind & 8 == 0);
             let mut d = Decoder::new(c.rest());
-            for i in 0..count {
-                model.code(&mut d, 0);
-                if i % LOOK == 0 && d.exhausted() {
-                    return Err(corruption("text: the payload ends too early"));
+            let (mut i, mut look) = (0, 0);
+            while i < count {
+                let n = model.leap(&mut d, None, count - i);
+                if n == 0 {
+                    model.code(&mut d, 0);
+                }
+                i += n.max(1);
+                if i >= look {
+                    look = i + LOOK;
+                    if d.exhausted() {
+                        return Err(corruption("text: the payload ends too early"));
+                    }
                 }
             }
             bytes = model.into_coded();
@@ -257,8 +281,22 @@ mod tests {
     fn long_streams_come_back() {
         let many: Vec<u8> = lines().into_iter().cycle().take(200_000).collect();
         assert!(payload(&many).len() < 4000);
+        let mut more: Vec<u8> = lines().into_iter().cycle().take((1 << 20) + 5).collect();
+        more.iter_mut().step_by(1237).for_each(|b| *b ^= 1);
+        let more = payload(&more);
+        assert!(more[0] == 8 && more.len() < 8000, "{}", more.len());
         let noisy: Vec<u8> = (0..40_000).map(|i| (noise(i) >> 9) as u8).collect();
         assert!(payload(&noisy).len() < 41_000);
+    }
+
+    #[test]
+    fn the_old_way_is_read_for_ever() {
+        let many: Vec<u8> = lines().into_iter().cycle().take(300_000).collect();
+        let mut old = Vec::new();
+        write(&many, true, &mut old);
+        let shape = Shape { scalar: Scalar::U8, count: many.len() };
+        assert_eq!(Text.decode(&old, shape, &[]).unwrap(), Cells::W1(many));
+        assert_eq!((old[0], format!("{:016x}", xxh3_64(&old))), (0, "ea8be5b1739cb9a8".to_string()));
     }
 
     #[test]
@@ -267,7 +305,7 @@ mod tests {
         let refused = |p: &[u8], n| assert!(Text.decode(p, shape(n), &[]).is_err(), "{p:?}");
         refused(&[], 5);
         refused(&[3], 5); // no such frame
-        refused(&[8], 5); // no such flag
+        refused(&[16], 5); // no such flag
         refused(&[2, 0], 5); // records of nothing
         refused(&[2, 0x81, 0x80, 4], 5); // of more than 65536 bytes
         refused(&[4, 1, 2, 6], 5); // more short bytes than bytes

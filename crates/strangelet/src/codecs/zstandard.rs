@@ -20,14 +20,35 @@ use crate::column::{Cells, Meaning};
 use crate::error::{Result, corruption};
 use std::cell::RefCell;
 
+type Kept = RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>>;
+
 thread_local! {
     /// States are kept from stream to stream: the tables of an encoder are larger than most streams.
-    static ENCODER: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) };
+    static ENCODER: Kept = const { RefCell::new(None) };
+    static GLANCE: Kept = const { RefCell::new(None) };
     static DECODER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// Byte planes through zstd.
 pub struct Zstandard;
+
+/// About how many bytes a stream would take: no less than it will, and mostly little more.
+pub fn glance(stream: &Stream) -> Result<usize> {
+    Ok(squeeze(stream, 1, &GLANCE)?.len())
+}
+
+fn squeeze(stream: &Stream, strength: i32, encoder: &'static std::thread::LocalKey<Kept>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.cells.to_le_bytes(&mut bytes);
+    let bytes = planes(bytes, stream.cells.width());
+    Ok(encoder.with_borrow_mut(|kept| {
+        let encoder = match kept {
+            Some((level, encoder)) if *level == strength => encoder,
+            _ => &mut kept.insert((strength, zstd::bulk::Compressor::new(strength)?)).1,
+        };
+        encoder.compress(&bytes)
+    })?)
+}
 
 impl Codec for Zstandard {
     fn id(&self) -> u8 {
@@ -37,8 +58,6 @@ impl Codec for Zstandard {
         "zstd"
     }
     fn encode(&self, stream: &Stream, level: Level, out: &mut Vec<u8>) -> Result<bool> {
-        let mut bytes = Vec::new();
-        stream.cells.to_le_bytes(&mut bytes);
         let strings = !matches!(stream.role, Role::Values(Meaning::Number) | Role::Lengths);
         let strength = match (level, strings) {
             (Level::Fast, _) => 3,
@@ -47,14 +66,7 @@ impl Codec for Zstandard {
             (Level::Balanced, true) => 9,
             (Level::Max, _) => 19,
         };
-        let bytes = planes(bytes, stream.cells.width());
-        out.extend(ENCODER.with_borrow_mut(|kept| {
-            let encoder = match kept {
-                Some((level, encoder)) if *level == strength => encoder,
-                _ => &mut kept.insert((strength, zstd::bulk::Compressor::new(strength)?)).1,
-            };
-            encoder.compress(&bytes)
-        })?);
+        out.extend(squeeze(stream, strength, &ENCODER)?);
         Ok(true)
     }
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {

@@ -2,6 +2,7 @@
 //!
 //! Knows bytes, schemas and checksums, but no codec: payloads go in and come out as they are.
 
+pub mod bundle;
 pub mod index;
 pub mod promise;
 mod reader;

@@ -20,6 +20,8 @@ pub enum Bound {
     MeanLog2(f64),
     /// Nothing is bound but the size: original bytes / bytes of the container are at least this.
     Ratio(f64),
+    /// Nothing is bound: a network made the cells again, and which of them are zero may have changed.
+    Network,
 }
 
 impl Bound {
@@ -31,6 +33,7 @@ impl Bound {
             Bound::Rel(_) => "rel",
             Bound::MeanLog2(_) => "mean-log2",
             Bound::Ratio(_) => "ratio",
+            Bound::Network => "network",
         }
     }
 
@@ -38,6 +41,7 @@ impl Bound {
     pub fn value(&self) -> f64 {
         match *self {
             Bound::Abs(v) | Bound::Log2(v) | Bound::Rel(v) | Bound::MeanLog2(v) | Bound::Ratio(v) => v,
+            Bound::Network => 0.0,
         }
     }
 
@@ -53,6 +57,7 @@ impl Bound {
             Bound::Rel(_) => 2,
             Bound::MeanLog2(_) => 3,
             Bound::Ratio(_) => 4,
+            Bound::Network => 5,
         }
     }
 
@@ -66,6 +71,7 @@ impl Bound {
             2 => Bound::Rel(v),
             3 => Bound::MeanLog2(v),
             4 => Bound::Ratio(v),
+            5 if v == 0.0 => Bound::Network,
             other => return Err(corruption(format!("promise: a bound of kind {other}"))),
         })
     }
@@ -168,7 +174,7 @@ impl Promise {
             let broken = match bound {
                 Bound::Abs(v) | Bound::Log2(v) | Bound::Rel(v) => max_error > rounded_up(v),
                 Bound::MeanLog2(v) => mae_log2 > rounded_up(v),
-                Bound::Ratio(_) => false,
+                Bound::Ratio(_) | Bound::Network => false,
             };
             if ![max_error, mean_error, mae_log2].into_iter().all(sound) || mean_error > max_error || broken {
                 return Err(corruption(format!("promise: column {} is not within its bound", schema.name)));

@@ -112,6 +112,16 @@ pub fn sin_cos(x: f64) -> (f64, f64) {
     }
 }
 
+/// 2^x, as e^(x ln 2).
+pub fn exp2(x: f64) -> f64 {
+    exp(x * std::f64::consts::LN_2)
+}
+
+/// 1 / (1 + e^-x), reckoned in double and rounded to single.
+pub fn sigmoid(x: f32) -> f32 {
+    (1.0 / (1.0 + exp(-f64::from(x)))) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +152,33 @@ mod tests {
             }
         }
         assert_eq!(hash, 17799111815894309482);
+    }
+
+    #[test]
+    fn logarithms_and_sigmoids_are_what_they_say() {
+        for i in 1..70000u32 {
+            let x = f64::from(i) * 0.731;
+            assert!((log2(x) - x.log2()).abs() < 4e-15 * x.log2().abs().max(1.0), "{x}");
+        }
+        for i in -3000..3000 {
+            let x = i as f32 * 0.011;
+            let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
+            assert!((f64::from(sigmoid(x)) - exact).abs() <= 6e-8 * exact, "{x}");
+            assert!((exp2(f64::from(x)) / f64::from(x).exp2() - 1.0).abs() < 1e-14, "{x}");
+        }
+        assert_eq!((sigmoid(-1e9), sigmoid(1e9)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn their_bits_stay_too() {
+        let mut hash = 0u64;
+        for i in 1..5000u32 {
+            let x = f64::from(i) * 0.731;
+            let s = f64::from(sigmoid(x as f32 * 0.01 - 17.0));
+            for y in [log2(x), exp2(x * 0.01 - 9.0), s] {
+                hash = (hash ^ y.to_bits()).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+            }
+        }
+        assert_eq!(hash, 9130810911639727656);
     }
 }

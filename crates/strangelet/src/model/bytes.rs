@@ -67,7 +67,30 @@
 //! above, rate 120. The probability is squash of half the sum (>> 1) of their logits, within 1 ..= 65535.
 //!
 //! **The table of slots** has 64 times the bytes of the stream, rounded up to a power of two, within 2^20 ..= 2^25.
-//! The frame of [`PRIME`] is `Objects`; the stream's begins anew behind it.
+//! The frame of [`PRIME`] is `Objects`; the stream's begins anew behind it. [`PRIME`] is read with tables as for a
+//! short stream; larger tables (also those of the followed places) begin as these, one copy behind the other. In
+//! the old way (see `codecs/text.rs`) tables have their size from the start.
+//!
+//! **Long streams** (2^20 bytes or more, not in the old way): `long` is asked from 8 right bytes on. Where it is not,
+//! `short` is asked in its place if it was right 8 times or more: contexts 0, 1 and 5 then know its class, wrong
+//! and length (context 5: length + 256), and the first mixer has the sets 32 + class. Before a byte, if `long` was
+//! right 64 times or more and the 16 bytes at its place are there and no more than are left, one decision tells
+//! whether all of them come (a leap): again seven contexts, with tables, maps and mixers of their own:
+//!
+//! | number | context |
+//! |---|---|
+//! | 0 | l * 2^8 + wrong, with l = log2 of long's length, rounded down |
+//! | 1 | kind * 2^32 + left * 2^8 + wrong mod 4 |
+//! | 2 | a = mul(mul(0, x), y) with the 16 bytes as two big-endian numbers x and y |
+//! | 3 | mul(a, the last 4 bytes) |
+//! | 4 | the last 6 bytes |
+//! | 5 | long's length / 16, at most 255, * 2^16 + short's byte |
+//! | 6 | a xor y |
+//!
+//! e is the first of the 16 bytes, the set of the first mixer l mod 16. After a leap twelve of them are only pushed (past,
+//! word, `long`'s place and length, frame), `short` has no place any more, and the last four are learned as
+//! always. If they do not all come, the next 15 bytes at most are asked for one by one with context 5 + 2^40 *
+//! (16, 15, .. 2: one less each) and the first mixer's sets 16 + class; what is left after these is known to be wrong.
 
 mod frame;
 mod history;
@@ -94,6 +117,18 @@ const K: usize = 13;
 const N: usize = 2 * K + 6;
 /// A match of so many bytes is asked for as a whole.
 const WHOLE: u32 = 32;
+/// The same in long streams.
+const WHOLE_LONG: u32 = 8;
+/// Streams of so many bytes are long.
+const LONG: usize = 1 << 20;
+/// Streams of so many bytes find their tables filled as they are.
+const SMALL_BITS: u32 = 20;
+/// A match of so many bytes may go on by a leap.
+const LEAP_FROM: u32 = 64;
+/// Bytes of a leap.
+const LEAP: usize = 16;
+/// Bytes of a leap that are learned like any other: the last ones.
+const LEARNED: usize = 4;
 
 /// Takes bits and writes none: for what is known to both sides.
 struct Listen;
@@ -122,6 +157,10 @@ pub struct Model {
     last: Mixer<4>,
     refine: [Refine; 2],
     seen: u32,
+    /// Whether all of a leap is as expected, in long streams.
+    leap: Option<Box<Whole>>,
+    /// The match ends within so many bytes, as a leap that was none has told.
+    ends: usize,
 }
 
 /// The last eight bytes as a big-endian number; zeros before the first.
@@ -170,11 +209,13 @@ impl Model {
             last: Mixer::new(256, [1 << 26; 4]),
             refine: [Refine::new(1 << 12), Refine::new(1 << 12)],
             seen: 0,
+            leap: None,
+            ends: 0,
         }
     }
 
-    /// One that has seen [`PRIME`], for `count` bytes.
-    pub fn primed(frames: Frames, count: usize) -> Self {
+    /// One that has seen [`PRIME`], for `count` bytes; in the old way if asked for.
+    pub fn primed(frames: Frames, count: usize, old: bool) -> Self {
         static SMALL: OnceLock<Model> = OnceLock::new();
         let fresh = |bits| {
             let mut model = Model::new(Frames::Objects, bits);
@@ -183,8 +224,21 @@ impl Model {
             }
             model
         };
-        let bits = count.saturating_mul(64).next_power_of_two().ilog2().clamp(20, 25);
-        let mut model = if bits == 20 { SMALL.get_or_init(|| fresh(20)).clone() } else { fresh(bits) };
+        let bits = count.saturating_mul(64).next_power_of_two().ilog2().clamp(SMALL_BITS, 25);
+        let mut model = match bits {
+            SMALL_BITS => SMALL.get_or_init(|| fresh(SMALL_BITS)).clone(),
+            _ if old => fresh(bits),
+            _ => {
+                let small = SMALL.get_or_init(|| fresh(SMALL_BITS));
+                Model {
+                    slots: small.slots.repeated(bits),
+                    long: small.long.repeated(bits - 6),
+                    short: small.short.repeated(bits - 6),
+                    leap: (count >= LONG).then(|| Box::new(Whole::new())),
+                    ..small.clone()
+                }
+            }
+        };
         model.frame = Frame::new(frames, PRIME.len());
         model
     }
@@ -194,17 +248,58 @@ impl Model {
         self.past.split_off(PRIME.len().min(self.past.len()))
     }
 
+    /// Codes the next bytes, if all of a leap are as expected. Returns how many. An encoder gives all that comes.
+    pub fn leap<C: BitCoder>(&mut self, c: &mut C, next: Option<&[u8]>, left: usize) -> usize {
+        let from = self.long.place();
+        if self.long.len < LEAP_FROM || self.ends > 0 || left < LEAP {
+            return 0;
+        }
+        let Some(leap) = &mut self.leap else { return 0 };
+        let Some(&expected) = self.past.get(from..).and_then(|e| e.first_chunk::<LEAP>()) else { return 0 };
+        let t = tail(&self.past);
+        let place = self.frame.place(&self.past);
+        let wrong = self.long.wrong as u64;
+        let words = expected.as_chunks::<8>().0;
+        let all = words.iter().fold(0, |h, b| mul(h, u64::from_be_bytes(*b)));
+        let len = u64::from(self.long.len.ilog2());
+        let contexts = [
+            len << 8 | wrong,
+            (place.kind as u64) << 32 | (place.left as u64) << 8 | wrong & 3,
+            all,
+            mul(all, t & 0xffff_ffff),
+            t & 0xffff_ffff_ffff,
+            (self.long.len as u64 >> 4).min(255) << 16 | number(self.short.expected(&self.past)),
+            all ^ u64::from_be_bytes(words[1]),
+        ];
+        let right = next.is_some_and(|n| n.starts_with(&expected));
+        if !leap.code(c, right, expected[0], contexts, len as usize & (CLASSES - 1)) {
+            self.ends = LEAP;
+            return 0;
+        }
+        for &byte in &expected[..LEAP - LEARNED] {
+            self.push(byte);
+            self.long.go_on();
+            self.frame.learn(&self.past);
+        }
+        self.short.lose();
+        expected[LEAP - LEARNED..].iter().for_each(|&byte| self.learn(byte));
+        LEAP
+    }
+
     /// Codes the next byte.
     pub fn code<C: BitCoder>(&mut self, c: &mut C, byte: u8) -> u8 {
-        let expected = self.long.expected(&self.past);
         let mut ruled_out = None;
-        if let Some(e) = expected
-            && self.long.len >= WHOLE
+        let sure = if self.leap.is_some() { WHOLE_LONG } else { WHOLE };
+        let by_short = self.leap.is_some() && self.long.len < sure && self.short.len >= WHOLE_LONG;
+        let follow = if by_short { &self.short } else { &self.long };
+        if let Some(e) = follow.expected(&self.past)
+            && (follow.len >= sure || by_short)
         {
+            let class = follow.class();
+            let wrong = follow.wrong as u64;
+            let len = (follow.len as u64).min(255) | (by_short as u64) << 8;
             let t = tail(&self.past);
             let place = self.frame.place(&self.past);
-            let class = self.long.class();
-            let wrong = self.long.wrong as u64;
             let kind = (place.kind as u64) << 32;
             let contexts = [
                 wrong << 16 | t & 0xffff,
@@ -212,10 +307,16 @@ impl Model {
                 kind | (place.offset as u64) << 16 | t & 0xff,
                 t & 0xffff_ffff,
                 t & 0xffff_ffff_ffff,
-                (self.long.len as u64).min(255) << 16 | number(self.short.expected(&self.past)),
+                (self.ends as u64) << 40 | len << 16 | number(self.short.expected(&self.past)),
                 (t & 0xff) << 16 | (place.next as u64) << 8 | place.above as u64,
             ];
-            let right = self.whole.code(c, byte == e, e, contexts, class);
+            let class = match (self.ends, by_short) {
+                (0, false) => class,
+                (0, true) => class + 2 * CLASSES,
+                _ => class + CLASSES,
+            };
+            let right = self.ends != 1 && self.whole.code(c, byte == e, e, contexts, class);
+            self.ends = if right { self.ends.saturating_sub(1) } else { 0 };
             if right {
                 self.learn(e);
                 return e;
@@ -362,15 +463,20 @@ impl Model {
         let (one, two) = (&mut self.after1[(t & 0xff) as usize], &mut self.after2[(t & 0xffff) as usize]);
         *one = *one << 8 | byte as u16;
         *two = *two << 8 | byte as u16;
+        self.push(byte);
+        self.long.learn(&self.past);
+        self.short.learn(&self.past);
+        self.frame.learn(&self.past);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, byte: u8) {
         self.past.push(byte);
         if byte.is_ascii_alphanumeric() || byte >= 128 {
             self.word = mul(self.word, byte as u64 + 1);
         } else {
             self.word = 0;
         }
-        self.long.learn(&self.past);
-        self.short.learn(&self.past);
-        self.frame.learn(&self.past);
     }
 }
 
@@ -399,7 +505,7 @@ impl Whole {
         Whole {
             states: vec![[0; 1 << 16]; W],
             maps: vec![map; W],
-            mixers: [Mixer::new(CLASSES, weights), Mixer::new(256, weights)],
+            mixers: [Mixer::new(3 * CLASSES, weights), Mixer::new(256, weights)],
         }
     }
 

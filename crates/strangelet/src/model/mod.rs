@@ -4,12 +4,14 @@
 //! binary64 `+ - * /` or `sqrt`, in the order in which it stands; nothing is fused, nothing taken from a
 //! library of functions. Sums over several lanes say how.
 
+pub mod bcae;
 pub mod bell;
 pub mod blend;
 pub mod bytes;
 pub mod frame;
 pub mod graph;
 pub mod interval;
+pub mod kept;
 pub mod lattice;
 pub mod least_squares;
 pub mod levels;

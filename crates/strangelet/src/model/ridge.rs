@@ -3,6 +3,9 @@
 //! The sums are of products of single precision; the weights come from them by elimination (LDL) in double
 //! precision, whenever as many samples as a small part of all have come.
 
+/// Samples after which one of four is enough.
+const MANY: u32 = 4000;
+
 /// Weights of `N` numbers.
 pub struct Ridge<const N: usize> {
     /// Sums of products; what lies left of a row's diagonal is not used.
@@ -14,6 +17,8 @@ pub struct Ridge<const N: usize> {
     most: u32,
     keep: f32,
     ridge: f64,
+    /// Sum of the weights of samples, faded as they are.
+    total: f32,
 }
 
 impl<const N: usize> Ridge<N> {
@@ -26,7 +31,33 @@ impl<const N: usize> Ridge<N> {
             sums[i][i] = ridge as f32;
             right[i] = weights[i] * ridge as f32;
         }
-        Ridge { sums, right, weights, seen: 0, due: 8, most, keep, ridge }
+        Ridge { sums, right, weights, seen: 0, due: 8, most, keep, ridge, total: 0.0 }
+    }
+
+    /// What was learnt: the weights, and the mean square of each number.
+    pub fn learnt(&self) -> ([f32; N], [f32; N]) {
+        let mut squares = [0.0; N];
+        let n = if self.total > 1.0 { self.total } else { 1.0 };
+        for i in 0..N {
+            squares[i] = self.sums[i][i] / n;
+        }
+        (self.weights, squares)
+    }
+
+    /// Starts as if so many samples had led to some weights; `squares` are the mean squares of the numbers.
+    pub fn start(&mut self, weights: [f32; N], squares: [f32; N], samples: f32) {
+        self.weights = weights;
+        for i in 0..N {
+            let s = squares[i] * samples + self.ridge as f32;
+            self.sums[i] = [0.0; N];
+            self.sums[i][i] = s;
+            self.right[i] = weights[i] * s;
+        }
+    }
+
+    /// Samples taken.
+    pub fn seen(&self) -> u32 {
+        self.seen
     }
 
     /// The number that is to be expected.
@@ -44,6 +75,10 @@ impl<const N: usize> Ridge<N> {
     /// Learns a number, with a weight.
     #[inline(always)]
     pub fn update(&mut self, x: &[f32; N], y: f32, weight: f32) {
+        self.seen += 1;
+        if self.seen > MANY && !self.seen.is_multiple_of(4) {
+            return;
+        }
         for i in 0..N {
             let f = x[i] * weight;
             let from = i / 4;
@@ -54,11 +89,11 @@ impl<const N: usize> Ridge<N> {
                 }
             }
         }
+        self.total += weight;
         let f = y * weight;
         for i in 0..N {
             self.right[i] += f * x[i];
         }
-        self.seen += 1;
         self.due -= 1;
         if self.due == 0 {
             self.renew();
@@ -101,6 +136,7 @@ impl<const N: usize> Ridge<N> {
             }
             w[i] = s;
         }
+        self.total *= self.keep;
         for i in 0..N {
             self.weights[i] = w[i] as f32;
             self.right[i] *= self.keep;

@@ -22,7 +22,7 @@ pub fn error(bound: &Bound, x: f64, y: f64) -> f64 {
     let e = match bound {
         Bound::Abs(_) => (x - y).abs(),
         Bound::Rel(_) => (x - y).abs() / x.abs(),
-        Bound::Log2(_) | Bound::MeanLog2(_) | Bound::Ratio(_) => {
+        Bound::Log2(_) | Bound::MeanLog2(_) | Bound::Ratio(_) | Bound::Network => {
             if (x < 0.0) != (y < 0.0) {
                 return f64::INFINITY;
             }
@@ -73,6 +73,15 @@ impl Tally {
                 continue;
             }
             let broken = |what: &str| Err(corruption(format!("cell {i}: {x} became {y}, {what}")));
+            if *bound == Bound::Network && x.is_finite() && y.is_finite() {
+                // Which cells are zero is not promised.
+                let e = (log2_of(x) - log2_of(y)).abs();
+                self.nonzero += 1;
+                self.max = self.max.max(e);
+                self.sum += e;
+                self.sum_log2 += e;
+                continue;
+            }
             if x == 0.0 || !x.is_finite() || !y.is_finite() {
                 return broken("and should have stayed");
             }
@@ -94,6 +103,11 @@ impl Tally {
             self.sum_log2 += (log2_of(x) - log2_of(y)).abs();
         }
         Ok(())
+    }
+
+    /// Whether nothing was compared.
+    pub fn is_empty(&self) -> bool {
+        self.cells == 0
     }
 
     /// Mean over all cells of the error of log2(|x| + 1).

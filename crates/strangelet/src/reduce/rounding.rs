@@ -13,7 +13,7 @@ pub fn rounded(scalar: Scalar, bound: &Bound, x: f64) -> f64 {
         Bound::Abs(v) => v.min(1e38),
         Bound::Rel(v) => v * x.abs(),
         Bound::Log2(v) => (x.abs() + 1.0) * (1.0 - exp(-v * std::f64::consts::LN_2)),
-        Bound::MeanLog2(_) | Bound::Ratio(_) => return x,
+        Bound::MeanLog2(_) | Bound::Ratio(_) | Bound::Network => return x,
     };
     if !(tolerance > f64::MIN_POSITIVE) || tolerance > 1e300 {
         return x;

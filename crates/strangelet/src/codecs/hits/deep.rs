@@ -1,6 +1,7 @@
 //! Hits by context mixing: every voxel from those around it, in the order layer, pad, time.
 
-use super::mask::{Gaps, Mask};
+use super::bundle::Visit;
+use super::mask::{Gaps, Mask, Stretch};
 use super::value::{Alphabet, Bell, Expected, Usual, Values};
 use crate::entropy::binary::BitCoder;
 use crate::error::{Result, corruption};
@@ -83,7 +84,7 @@ impl Plane {
     }
 }
 
-const FEATURES: usize = 20;
+const FEATURES: usize = 24;
 const FEW: usize = 8;
 const PHASES: usize = 16;
 
@@ -117,10 +118,10 @@ impl Deep {
     pub fn new(habits: Habits, sides: Sides) -> Self {
         let mut first = [0.0; FEATURES];
         first[1] = 0.5;
-        first[6] = 0.25;
+        first[4] = 0.25;
         let mut few = [0.0; FEW];
         few[1] = 0.5;
-        few[4] = 0.25;
+        few[3] = 0.25;
         Deep {
             unit: habits.unit as f32 / 16.0,
             habits,
@@ -135,6 +136,28 @@ impl Deep {
             },
             active: Vec::new(),
         }
+    }
+
+    /// Walks through all that was learnt.
+    pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        self.mask.visit(v)?;
+        self.gaps.visit(v)?;
+        self.values.visit(v)?;
+        for table in &mut self.guess.tables {
+            v.usual(table)?;
+        }
+        for ridge in &mut self.guess.full {
+            v.ridge(ridge)?;
+        }
+        for ridge in &mut self.guess.few {
+            v.ridge(ridge)?;
+        }
+        Ok(())
+    }
+
+    /// Values of the next array.
+    pub fn use_alphabet(&mut self, alphabet: Alphabet) {
+        self.habits.alphabet = alphabet;
     }
 
     /// Codes all values, in either direction. `given` is empty for a decoder.
@@ -219,9 +242,14 @@ impl Deep {
             if calm > t {
                 // Nothing around: does a run start before something is?
                 let hit = if truth.is_empty() { 0 } else { next_hit(t) };
-                let near = [planes[0].hits[r - 1], planes[1].hits[r], planes[0].hits[r]];
-
-                match self.gaps.code(c, calm - t, hit.wrapping_sub(t), near, calm == times, runs) {
+                let stretch = Stretch {
+                    from: t,
+                    len: calm - t,
+                    last: calm == times,
+                    runs,
+                    since: if runs == 0 { 15 } else { t - last_end },
+                };
+                match self.gaps.code(c, planes, layer, pad, &stretch, hit.wrapping_sub(t)) {
                     None => {
                         t = calm;
                         continue;
@@ -284,29 +312,37 @@ impl Deep {
         let unit = self.unit;
         let share = run.cross / run.square;
         let share = if share < 4.0 { share } else { 4.0 };
+        let (u0, u1) = (p0.x[up], p0.x[up - 1]);
+        let (a, b) = (p0.x[i - 1], p0.x[i - 2]);
+        let w0 = p0.x[up - stride];
+        let (l0, l1) = (p1.x[i], p1.x[i - 1]);
         let x = [
             unit,
-            p0.x[i - 1],
-            p0.x[i - 2],
+            a,
+            b,
             p0.x[i - 3],
-            p0.x[up - 1],
+            u0,
+            u1,
             p0.x[up - 2],
-            p0.x[up],
             p0.x[up + 1],
-            p0.x[up + 2],
+            w0,
             p0.x[up - stride - 1],
-            p0.x[up - stride],
             p0.x[up - stride + 1],
-            p1.x[i],
-            p1.x[i - 1],
+            l0,
+            l1,
             p1.x[i + 1],
-            p1.x[i - stride],
-            p1.x[i + stride],
-            p2.x[i],
-            share * p0.x[up],
             p1.x[i + 2],
+            p1.x[i - stride],
+            p2.x[i],
+            a * ratio(u0, u1, unit),
+            a * ratio(l0, l1, unit),
+            a * ratio(a, b, unit),
+            a * ratio(w0, p0.x[up - stride - 1], unit),
+            b * ratio(u0, p0.x[up - 2], unit),
+            l0 * ratio(u0, p1.x[i - stride], unit),
+            if p0.class[up] > 0 { 0.0 } else { unit },
         ];
-        let few = [unit, x[1], x[2], x[4], x[6], x[7], x[12], x[18]];
+        let few = [unit, a, b, u0, u1, p0.x[up + 1], l0, share * u0];
         let base = self.habits.base as f32;
         let e = self.guess.full[phase].predict(&x);
         let f = self.guess.few[phase].predict(&few);
@@ -317,20 +353,20 @@ impl Deep {
         let f = if f > low { f } else { low };
         let f = if f < high { f } else { high };
         let (k1, k2) = (p0.class[i - 1] as usize, p0.class[i - 2] as usize);
-        let (u0, u1) = (p0.class[up] as usize, p0.class[up + 1] as usize);
-        let l0 = p1.class[i] as usize;
+        let (c0, c1) = (p0.class[up] as usize, p0.class[up + 1] as usize);
+        let d0 = p1.class[i] as usize;
         let q = class((e + unit) / unit * 0.5) as usize;
         let place = shape_of(p0, up);
         let (e1, eu) = (p0.error[i - 1] as usize, p0.error[up] as usize);
         let cells = [
             phase * 1024 + fine(e, unit),
             phase * 1024 + (e1 * 9 + eu) * 8 + q / 2,
-            phase * 1024 + (l0 * 16 + u1) * 2 + usize::from(u0 > 0),
+            phase * 1024 + (d0 * 16 + c1) * 2 + usize::from(c0 > 0),
             phase * 1024 + k1 * 16 + k2,
         ];
         // What the neighbours' sizes let fear.
         let prior = {
-            let g = x[1] + x[6] + e + unit;
+            let g = a + u0 + e + unit;
             let g = if g > 0.0 { g } else { 0.0 };
             unit * 1.0 + g * 0.15
         };
@@ -342,19 +378,19 @@ impl Deep {
             Bell { middle: base + middle, inverse: 1.0 / (if size > least { size } else { least }), wide }
         };
         let by = |j: usize| table[j][cells[j]].of(size, 4.0);
-        let (a, b, d) = (by(1), by(2), by(3));
+        let (s1, s2, s3) = (by(1), by(2), by(3));
         let bells = [
             set(e, size, true),
-            set(e + a.0, a.1, false),
-            set(e + b.0, b.1, false),
-            set(f + d.0, d.1, false),
+            set(e + s1.0, s1.1, false),
+            set(e + s2.0, s2.1, false),
+            set(f + s3.0, s3.1, false),
         ];
         let middle = e + own.0;
         let sized = class(size / unit * 4.0) as usize;
         let over = (middle + unit) / unit;
         let near = (((if over > 0.0 { over } else { 0.0 }) * 4.0) as i32).min(63) as usize;
         let contexts =
-            [(phase.min(7)) * 64 + near, k1 * 16 + u0, e1 * 9 + eu + 81 * phase.min(5), place * 16 + phase];
+            [(phase.min(7)) * 64 + near, k1 * 16 + c0, e1 * 9 + eu + 81 * phase.min(5), place * 16 + phase];
         let expected = Expected { bells, middle: base + middle, size, contexts, set: sized * 16 + q };
         let alphabet = &self.habits.alphabet;
 
@@ -386,6 +422,15 @@ impl Deep {
         p0.hits[r] += 1;
         v
     }
+}
+
+/// About a / b, where both are more than noise.
+#[inline(always)]
+fn ratio(a: f32, b: f32, unit: f32) -> f32 {
+    let b = if b > 0.0 { b } else { 0.0 };
+    let r = a / (b + 4.0 * unit);
+    let r = if r < 4.0 { r } else { 4.0 };
+    if r > 0.0 { r } else { 0.0 }
 }
 
 /// Steps of an expectation: linear, then by powers.

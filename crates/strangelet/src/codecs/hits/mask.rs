@@ -1,26 +1,31 @@
 //! Where hits are.
 
+use super::bundle::Visit;
 use super::deep::{EDGE, NEAR, Plane, shape_of};
-use super::net::{INPUTS, Net, TABLES, Tables};
+use super::net::{Net, TABLES, Tables};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
+use crate::error::Result;
 
-/// Contexts of a question.
-const CONTEXTS: usize = INPUTS - 1;
 /// Counters of a context.
 const SIZE: usize = 4096;
 /// Counters slow down until they have seen so many bits.
 const LIMIT: u32 = 1000;
 
 /// Counters and weights of one kind of question.
-struct Question {
+struct Question<const N: usize> {
     counters: Vec<Counter>,
-    net: Net,
+    net: Net<N>,
 }
 
-impl Question {
-    fn new(sizes: [usize; 2]) -> Self {
-        Question { counters: vec![Counter::default(); CONTEXTS * SIZE], net: Net::new(sizes, 0.3, 0.004) }
+impl<const N: usize> Question<N> {
+    fn new(sizes: [usize; 2], first: f32) -> Self {
+        Question { counters: vec![Counter::default(); N * SIZE], net: Net::new(sizes, first, 0.004) }
+    }
+
+    fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        v.counters(&mut self.counters)?;
+        self.net.visit(v)
     }
 
     /// Asks it, in contexts below [`SIZE`].
@@ -30,10 +35,10 @@ impl Question {
         t: &Tables,
         c: &mut C,
         bit: bool,
-        contexts: [usize; CONTEXTS],
+        contexts: [usize; N],
         at: [usize; 2],
     ) -> bool {
-        let mut x = [0.3f32; INPUTS];
+        let mut x = [0.0f32; N];
         let mut cells = contexts;
         for (k, cell) in cells.iter_mut().enumerate() {
             debug_assert!(*cell < SIZE, "{k} {cell}");
@@ -53,8 +58,8 @@ impl Question {
 /// Starts and ends of runs where something is around.
 pub struct Mask {
     t: &'static Tables,
-    start: Question,
-    go: Question,
+    start: Question<12>,
+    go: Question<8>,
     sure: Vec<Counter>,
 }
 
@@ -71,10 +76,17 @@ impl Mask {
     pub fn new() -> Self {
         Mask {
             t: &TABLES,
-            start: Question::new([64, 64]),
-            go: Question::new([16, 256]),
+            start: Question::new([64, 64], 0.2),
+            go: Question::new([16, 256], 0.3),
             sure: vec![Counter::default(); 256],
         }
+    }
+
+    /// Walks through all that was learnt.
+    pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        self.start.visit(v)?;
+        self.go.visit(v)?;
+        v.counters(&mut self.sure)
     }
 
     /// Whether a run starts here.
@@ -91,7 +103,7 @@ impl Mask {
         last_end: usize,
         last_peak: u8,
     ) -> bool {
-        let [p0, p1, _] = planes;
+        let [p0, p1, p2] = planes;
         let stride = p0.stride;
         let i = (pad + NEAR) * stride + EDGE + t;
         let (up, up2) = (i - stride, i - 2 * stride);
@@ -121,6 +133,17 @@ impl Mask {
             17..=30 => 9,
             _ => 10,
         };
+        let across = |p: &Plane| {
+            let mut x = 0;
+            for k in 0..5 {
+                x |= usize::from(p.class[i + k * stride - 2 * stride] > 0) << k;
+            }
+            x
+        };
+        let (a1, a2) = (across(p1), across(p2));
+        let peak = |at: usize| p1.peak[at].max(p1.peak[at + 1]).max(p1.peak[at - 1]) as usize;
+        let (lpa, lpb) = (peak(i - stride), peak(i + stride));
+        let lplace = shape_of(p1, i);
         let contexts = [
             l | la << 3 | lb << 6 | u_core << 9,
             cl(p0, up) << 8 | cl(p0, up + 1) << 4 | cl(p0, up2),
@@ -129,6 +152,11 @@ impl Mask {
             layer.min(63) * 64 + (u >> 1 & 15) + (usize::from(l & 2 > 0)) * 16 + usize::from(l & 4 > 0) * 32,
             gap * 256 + (last_peak as usize) * 16 + (u >> 1 & 15),
             cl(p0, up + 1) << 8 | cl(p0, up + 2) << 4 | cl(p1, i + 1),
+            a1 | a2 << 5 | usize::from(u & 4 > 0) << 10 | usize::from(u & 8 > 0) << 11,
+            (lpa / 2) << 9 | (lp / 2) << 6 | (lpb / 2) << 3 | (upeak / 2),
+            place * 200 + lplace * 10 + a1.count_ones() as usize,
+            cl(p0, up) << 8 | cl(p0, up2) << 4 | cl(p0, up2 - stride),
+            (t >> 2).min(127) * 32 + around.min(15) as usize * 2 + usize::from(u & 4 > 0),
         ];
         self.start.code(self.t, c, bit, contexts, [u, (around.min(15) as usize) * 4 + trend])
     }
@@ -175,6 +203,7 @@ impl Mask {
             phase * 256 + k1 * 16 + k2,
             phase * 256 + peak as usize * 16 + cl(p0, up + 1),
             lplace * 160 + phase * 10 + k1.min(9),
+            k.min(255),
         ];
         let bit = self.go.code(self.t, c, bit, contexts, [phase, k1 * 16 + cl(p0, up)]);
         self.sure[k.min(255)].update(bit, LIMIT);
@@ -185,51 +214,112 @@ impl Mask {
 /// Starts of runs where nothing is around.
 pub struct Gaps {
     t: &'static Tables,
-    any: Question,
-    halves: Vec<Counter>,
+    any: Question<8>,
+    half: Question<4>,
 }
 
 fn length_class(n: usize) -> usize {
     if n < 8 { n } else { (8 + 2 * (n.ilog2() as usize - 3) + (n >> (n.ilog2() - 1) & 1)).min(31) }
 }
 
+/// A stretch in which a run may start.
+pub struct Stretch {
+    /// Its first time and its length.
+    pub from: usize,
+    pub len: usize,
+    /// Whether nothing is behind it, and how many runs are before it.
+    pub last: bool,
+    pub runs: usize,
+    /// Distance from the end of the last run.
+    pub since: usize,
+}
+
+/// Hits of a row from one time to another.
+#[inline(always)]
+fn count(p: &Plane, row: usize, from: usize, to: usize) -> usize {
+    if p.hits[row] == 0 {
+        return 0;
+    }
+    let bits = &p.bits[row * p.words..][..p.words];
+    let (a, b) = (from / 64, (to - 1) / 64);
+    let mut n = 0;
+    for w in a..=b {
+        let mut x = bits[w];
+        if w == a {
+            x &= !0 << (from % 64);
+        }
+        if w == b {
+            x &= !0 >> (63 - (to - 1) % 64);
+        }
+        n += x.count_ones() as usize;
+    }
+    n
+}
+
 impl Gaps {
     pub fn new() -> Self {
-        Gaps { t: &TABLES, any: Question::new([32, 64]), halves: vec![Counter::default(); 32 * 2] }
+        Gaps { t: &TABLES, any: Question::new([32, 64], 0.3), half: Question::new([32, 1], 0.4) }
     }
 
-    /// The place of the first hit in the next `n`, if there is one. `hit` is it for an encoder.
-    #[allow(clippy::too_many_arguments)]
+    /// Walks through all that was learnt.
+    pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        self.any.visit(v)?;
+        self.half.visit(v)
+    }
+
+    /// The distance of the first hit from the begin of a stretch, if there is one. `hit` is it for an encoder.
+    #[inline]
     pub fn code<C: BitCoder>(
         &mut self,
         c: &mut C,
-        n: usize,
+        planes: &[Plane; 3],
+        layer: usize,
+        pad: usize,
+        s: &Stretch,
         hit: usize,
-        near: [u32; 3],
-        last: bool,
-        runs: usize,
     ) -> Option<usize> {
+        let [p0, p1, p2] = planes;
+        let r = pad + NEAR;
+        let n = s.len;
         let q = |n: u32| if n < 4 { n as usize } else { (n.ilog2() as usize + 2).min(7) };
+        let around = |from: usize, to: usize| {
+            [
+                count(p1, r + 1, from, to),
+                count(p1, r + 2, from, to),
+                count(p1, r - 1, from, to) + count(p0, r - 2, from, to),
+                count(p2, r, from, to) + count(p2, r + 1, from, to),
+            ]
+            .map(|n| if n < 3 { n } else { 3 })
+        };
         let nc = length_class(n);
+        let near = around(s.from, s.from + n);
+        let (h0, h1, h2) = (q(p0.hits[r - 1]), q(p1.hits[r]), q(p0.hits[r]));
         let contexts = [
-            nc * 8 + q(near[0]),
-            nc * 8 + q(near[1]),
-            nc * 8 + q(near[2]),
-            nc * 16 + runs.min(7) * 2 + usize::from(last),
-            n.min(SIZE - 1),
-            nc,
-            0,
+            nc * 64 + near[0] * 16 + near[1] * 4 + near[2],
+            nc * 64 + near[0] * 16 + near[3] * 4 + usize::from(s.last) * 2 + usize::from(s.from == 0),
+            nc * 64 + h0 * 8 + h1,
+            nc * 64 + h2 * 8 + q(p1.hits[r + 1]),
+            nc * 16 + s.runs.min(7) * 2 + usize::from(s.last),
+            n.min(1023) * 4 + near[0],
+            nc * 64 + layer.min(63),
+            nc * 64 + s.since.min(15) * 4 + near[0],
         ];
-        if !self.any.code(self.t, c, hit < n, contexts, [nc, q(near[0]) * 8 + q(near[1])]) {
+        let set = near[0] * 16 + near[1] * 4 + near[2];
+        if !self.any.code(self.t, c, hit < n, contexts, [nc, set]) {
             return None;
         }
         let (mut from, mut to) = (0, n);
         while to - from > 1 {
             let middle = from + (to - from) / 2;
-            let cell = &mut self.halves[length_class(to - from) * 2 + usize::from(from == 0)];
-            let upper = c.code(hit >= middle, cell.p_coder());
-            cell.update(upper, 255);
-            if upper {
+            let (a, b) = (around(s.from + from, s.from + middle), around(s.from + middle, s.from + to));
+            let class = length_class(to - from);
+            let contexts = [
+                class * 2 + usize::from(from == 0),
+                class * 64 + a[0] * 16 + b[0] * 4 + a[1],
+                class * 64 + a[0] * 16 + b[0] * 4 + a[2],
+                class * 64 + a[1] * 16 + b[1] * 4 + a[3],
+            ];
+            if self.half.code(self.t, c, hit >= middle, contexts, [class, 0]) {
                 from = middle;
             } else {
                 to = middle;

@@ -1,6 +1,8 @@
 //! Adaptive probabilities of a decision, mixed by a sum of weights.
 
+use super::bundle::Visit;
 use crate::entropy::mix::Counter;
+use crate::error::Result;
 use crate::infer::math;
 use std::sync::LazyLock;
 
@@ -12,8 +14,6 @@ const PARTS: usize = 2048;
 const EDGE: f32 = 11.0;
 /// Bits that a counter has seen when it is trusted for good.
 const TRUSTED: usize = 64;
-/// Inputs of a decision.
-pub const INPUTS: usize = 8;
 
 /// Tables that every decision needs.
 pub struct Tables {
@@ -78,32 +78,42 @@ impl Tables {
     }
 }
 
-/// A sum of [`INPUTS`] inputs, with weights that are themselves sums of two chosen by small contexts.
-pub struct Net {
-    weights: [Vec<[f32; INPUTS]>; 2],
+/// A sum of `N` inputs (a multiple of 4), with weights that are themselves sums of two chosen by small contexts.
+pub struct Net<const N: usize> {
+    weights: [Vec<[f32; N]>; 2],
     rate: f32,
 }
 
 /// What a net added up.
-pub struct Mixed {
-    x: [f32; INPUTS],
+pub struct Mixed<const N: usize> {
+    x: [f32; N],
     at: [usize; 2],
     p: f32,
 }
 
-impl Net {
+impl<const N: usize> Net<N> {
     /// Weights that all start as `first`.
     pub fn new(sizes: [usize; 2], first: f32, rate: f32) -> Self {
-        Net { weights: sizes.map(|n| vec![[first * 0.5; INPUTS]; n]), rate }
+        Net { weights: sizes.map(|n| vec![[first * 0.5; N]; n]), rate }
+    }
+
+    /// Walks through the weights.
+    pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        for weights in &mut self.weights {
+            v.weights(weights.as_flattened_mut())?;
+        }
+        Ok(())
     }
 
     /// The probability by the inputs; `at` chooses the weights.
     #[inline(always)]
-    pub fn mix(&self, t: &Tables, x: [f32; INPUTS], at: [usize; 2]) -> Mixed {
+    pub fn mix(&self, t: &Tables, x: [f32; N], at: [usize; 2]) -> Mixed<N> {
         let (a, b) = (&self.weights[0][at[0]], &self.weights[1][at[1]]);
         let mut lanes = [0.0f32; 4];
-        for k in 0..4 {
-            lanes[k] = x[k] * (a[k] + b[k]) + x[k + 4] * (a[k + 4] + b[k + 4]);
+        for q in 0..N / 4 {
+            for k in 0..4 {
+                lanes[k] += x[q * 4 + k] * (a[q * 4 + k] + b[q * 4 + k]);
+            }
         }
         let p = t.squash((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
         Mixed { x, at, p }
@@ -111,7 +121,7 @@ impl Net {
 
     /// Follows the error.
     #[inline(always)]
-    pub fn update(&mut self, mixed: &Mixed, bit: bool) {
+    pub fn update(&mut self, mixed: &Mixed<N>, bit: bool) {
         let y = if bit { 1.0 } else { 0.0 };
         let e = (y - mixed.p) * self.rate;
         let step = mixed.x.map(|x| x * e);
@@ -123,7 +133,7 @@ impl Net {
     }
 }
 
-impl Mixed {
+impl<const N: usize> Mixed<N> {
     /// The probability for the coder.
     #[inline(always)]
     pub fn p(&self) -> u32 {

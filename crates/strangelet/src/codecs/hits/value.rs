@@ -1,9 +1,13 @@
 //! Values of hits: how far each lies from what its neighbours let expect.
 
-use super::net::{INPUTS, Net, TABLES, Tables};
+use super::bundle::Visit;
+use super::net::{Net, TABLES, Tables};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
+use crate::error::Result;
 
+/// Inputs of a decision.
+const INPUTS: usize = 8;
 /// Bells.
 pub const BELLS: usize = 4;
 /// Counters.
@@ -18,6 +22,7 @@ const NODES: usize = 64;
 pub const CONTEXTS: usize = 512;
 
 /// The values that there are, in rising order.
+#[derive(Clone)]
 pub enum Alphabet {
     /// All from the first to the last.
     Range(u32, u32),
@@ -173,7 +178,7 @@ pub struct Values {
     t: &'static Tables,
     tails: &'static Tails,
     counters: Vec<Counter>,
-    net: Net,
+    net: Net<INPUTS>,
 }
 
 /// What is known of a value before it comes.
@@ -207,6 +212,12 @@ impl Values {
             counters: vec![Counter::default(); COUNTERS * CONTEXTS * NODES],
             net: Net::new([NODES, SETS], 0.2, 0.003),
         }
+    }
+
+    /// Walks through all that was learnt.
+    pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        v.counters(&mut self.counters)?;
+        self.net.visit(v)
     }
 
     #[inline(always)]

@@ -49,6 +49,31 @@ impl Follow {
         }
     }
 
+    /// The same over and over, up to 2^bits places: what was found is found again.
+    pub fn repeated(&self, bits: u32) -> Self {
+        let times = (1usize << bits) / self.table.len();
+        Follow { table: self.table.repeat(times.max(1)), counters: self.counters.clone(), ..*self }
+    }
+
+    /// Place of the expected byte; 0 for none.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Goes on behind a byte that was right, without the table.
+    #[inline(always)]
+    pub fn go_on(&mut self) {
+        self.len = (self.len + 1).min(65535);
+        self.wrong <<= 1;
+        self.place += 1;
+    }
+
+    /// Follows nothing any more.
+    #[inline(always)]
+    pub fn lose(&mut self) {
+        (self.place, self.len, self.wrong) = (0, 0, 0);
+    }
+
     /// The expected byte.
     #[inline(always)]
     pub fn expected(&self, past: &[u8]) -> Option<u8> {

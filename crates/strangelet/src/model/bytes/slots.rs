@@ -31,6 +31,12 @@ impl Slots {
         Slots { lines: vec![Line([[0; 16]; 4]); 1 << (bits.max(6) - 6)], touched: 0 }
     }
 
+    /// The same over and over, up to 2^bits bytes: what was found is found again.
+    pub fn repeated(&self, bits: u32) -> Self {
+        let times = (1usize << bits.max(6) - 6) / self.lines.len();
+        Slots { lines: self.lines.repeat(times.max(1)), touched: 0 }
+    }
+
     /// Reads a byte of each line that is going to be looked at, all at once: memory answers in parallel.
     #[inline(always)]
     pub fn touch(&mut self, hashes: &[u64]) {

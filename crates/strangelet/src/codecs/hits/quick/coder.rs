@@ -12,11 +12,27 @@ const LOW: u32 = 1 << 16;
 /// What a symbol adds to its count.
 const STEP: u16 = 16;
 /// Counts are halved from this sum on.
-const FULL: u32 = 52_000;
+const FULL: u32 = 49_000;
 /// Slots that share an entry of the first look.
 const GLANCE: u32 = 9;
 /// A table whose counts start even.
 pub const EVEN: u8 = 255;
+/// Counts at the start by the distance from a centre: 1 + 32 w^2 / (w^2 + d^2), w = 2 + centre / 16.
+static BELLS: [[u16; 64]; 4] = bells();
+
+const fn bells() -> [[u16; 64]; 4] {
+    let mut bells = [[0; 64]; 4];
+    let mut k = 0;
+    while k < 4 {
+        let (wide, mut d) = ((k as u32 + 2) * (k as u32 + 2), 0);
+        while d < 64 {
+            bells[k][d] = (1 + 32 * wide / (wide + (d * d) as u32)) as u16;
+            d += 1;
+        }
+        k += 1;
+    }
+    bells
+}
 
 /// Symbols 0 .. n with counts, and frequencies made of the counts from time to time. `n` < `N`, `N` a power of two.
 #[derive(Clone)]
@@ -49,57 +65,50 @@ impl<const N: usize> Table<N> {
         }
     }
 
+    /// Makes the frequencies anew: every symbol has a slot, the rest goes by counts.
     #[cold]
     #[inline(never)]
-    fn rebuild(&mut self) {
+    fn rebuild<const DECODING: bool>(&mut self) {
         let n = (self.n as usize).min(N - 1);
-        let mut total: u32 = self.counts[..n].iter().map(|&c| c as u32).sum();
-        if total == 0 {
-            let wide = 2 + self.centre as i32 / 16;
+        if self.pace == 0 {
+            let bell = BELLS.get(self.centre as usize / 16);
             for (i, c) in self.counts[..n].iter_mut().enumerate() {
-                *c = match self.centre {
-                    EVEN => 1,
-                    centre => {
-                        let far = i as i32 - centre as i32;
-                        (1 + 32 * wide * wide / (wide * wide + far * far)) as u16
-                    }
-                };
+                *c = bell.map_or(1, |bell| bell[i.abs_diff(self.centre as usize) & 63]);
             }
-            total = self.counts[..n].iter().map(|&c| c as u32).sum();
-        } else if total > FULL {
+        }
+        let mut below = [0u32; N];
+        let mut total = 0;
+        for (b, &c) in below.iter_mut().zip(&self.counts) {
+            *b = total;
+            total += c as u32;
+        }
+        let share = ((ONE - n as u32) << 16) / total.max(1);
+        for (i, (start, &b)) in self.starts.iter_mut().zip(&below).enumerate() {
+            *start = (i as u32 + ((b * share) >> 16)) as u16;
+        }
+        self.starts[n..].fill(ONE as u16);
+        if DECODING {
+            let mut first = [0u8; 2 << (SCALE - GLANCE)];
+            for (i, &start) in self.starts[..n].iter().enumerate() {
+                first[(start as usize).div_ceil(1 << GLANCE) & (2 * self.first.len() - 1)] = i as u8;
+            }
+            let mut most = 0;
+            for (to, &from) in self.first.iter_mut().zip(&first) {
+                most = most.max(from);
+                *to = most;
+            }
+        }
+        if total > FULL {
             self.counts[..n].iter_mut().for_each(|c| *c -= *c / 2);
-            total = self.counts[..n].iter().map(|&c| c as u32).sum();
         }
         self.pace = (self.pace + self.pace / 2 + 2).min(1024);
         self.left = self.pace;
-        // every symbol has a slot, the rest goes by counts, what rounding leaves to the largest
-        let share = ((ONE - n as u32) << 16) / total;
-        let (mut most, mut sum) = (0, 0);
-        let mut freqs = [0u16; N];
-        for (i, (f, &c)) in freqs.iter_mut().zip(&self.counts[..n]).enumerate() {
-            *f = 1 + ((c as u32 * share) >> 16) as u16;
-            sum += *f as u32;
-            if c > self.counts[most] {
-                most = i;
-            }
-        }
-        freqs[most] += (ONE - sum) as u16;
-        let (mut at, mut next) = (0u32, 0usize);
-        for (i, (start, &f)) in self.starts.iter_mut().zip(&freqs).enumerate() {
-            *start = at as u16;
-            at += f as u32;
-            let end = (at as usize).div_ceil(1 << GLANCE);
-            if end > next {
-                self.first[next..end].fill(i as u8);
-                next = end;
-            }
-        }
     }
 
     #[inline(always)]
-    fn ready(&mut self) {
+    fn ready<const DECODING: bool>(&mut self) {
         if self.left == 0 {
-            self.rebuild();
+            self.rebuild::<DECODING>();
         }
         self.left -= 1;
     }
@@ -209,7 +218,7 @@ impl Coder for Encoder {
 
     #[inline(always)]
     fn symbol<const N: usize>(&mut self, table: &mut Table<N>, s: usize) -> usize {
-        table.ready();
+        table.ready::<false>();
         let start = table.starts[s & (N - 1)];
         let freq = table.starts[(s + 1) & (N - 1)] - start;
         self.notes.push(start as u32 | (freq as u32) << 16);
@@ -281,7 +290,7 @@ impl Coder for Decoder<'_> {
 
     #[inline(always)]
     fn symbol<const N: usize>(&mut self, table: &mut Table<N>, _s: usize) -> usize {
-        table.ready();
+        table.ready::<true>();
         let slot = self.a & (ONE - 1);
         let first = table.first[(slot >> GLANCE) as usize] as usize;
         let starts = |s: usize| table.starts[s.min(N - 1)] as u32;

@@ -3,12 +3,14 @@
 
 use super::coder::{class, fineness};
 use super::frame::{Count, Index, Run, Values};
-use super::model::{FINEST, GRADES, INPUTS, Plan, Set, blank, from_before, grade, place, set, sets, wipe};
+use super::model::{
+    FINEST, GRADES, INPUTS, Plan, Set, blank, coarse, from_before, grade, place, set, sets, wipe,
+};
 
 /// Hits that are looked at to find predictions: an eighth, at least and at most so many.
 const SAMPLE: [usize; 2] = [1 << 11, 1 << 14];
-/// Frames of fewer hits have few sets of places.
-const SMALL: usize = 8000;
+/// Frames of fewer hits have few sets of places: where runs differ in length, and where most are alike.
+const SMALL: [usize; 2] = [8000, 60_000];
 /// Rows next to each other in the sample.
 const TOGETHER: usize = 8;
 /// Distinct values that are worth a list.
@@ -25,25 +27,19 @@ fn hits<'a, T: Count>(cells: &'a [T], times: usize, index: &'a Index) -> impl It
     })
 }
 
-/// Smallest and largest value.
-fn range<T: Count>(cells: &[T], times: usize, index: &Index) -> (u32, u32) {
-    hits(cells, times, index).flatten().fold((u32::MAX, 0), |(low, high), c| {
-        let c = c.wide();
-        (low.min(c), high.max(c))
-    })
-}
-
 /// A list of the values where there are few for their range, and their largest number.
 pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u32) {
-    let (low, high) = range(cells, times, index);
+    let (low, high) = (index.low, index.high);
     let range = high - low + 1;
     let above = (Values::Above(low - 1), range);
-    let count = index.runs.iter().fold(0, |n, run| n + run.len as u64);
     let runs = hits(cells, times, index);
     let list = if range <= 1 << 16 { listed_narrow(runs, low, range) } else { listed_wide(runs) };
     match list {
         // the list has to pay for itself
-        Some(list) if list.len() as u64 * 3 <= range as u64 && list.len() as u64 * 64 <= count.max(1024) => {
+        Some(list)
+            if list.len() as u64 * 3 <= range as u64
+                && list.len() as u64 * 64 <= index.hits.max(1024) as u64 =>
+        {
             let most = list.len() as u32;
             (Values::Listed(list), most)
         }
@@ -99,22 +95,17 @@ struct Look {
 }
 
 /// The plan of a frame.
-pub fn plan<T: Count>(
-    cells: &[T],
-    sides: [usize; 3],
-    index: &Index,
-    hits: usize,
-    values: &Values,
-    most: u32,
-) -> Plan {
+pub fn plan<T: Count>(cells: &[T], sides: [usize; 3], index: &Index, values: &Values, most: u32) -> Plan {
+    let hits = index.hits;
     let crowd = hits.isqrt().clamp(16, 250);
     let [_, pads, times] = sides;
     let depth = fineness(most, FINEST);
-    // where most runs are as long as each other, the distance to the end says nothing new
+    let coarse = coarse(class(most, depth).0 as usize + 1);
+    // where most runs are as long as each other, the distance to the end says little new
     let mut lengths = [0usize; 16];
     index.runs.iter().for_each(|run| lengths[run.len.min(15) as usize] += 1);
     let alike = lengths.iter().any(|&l| l * 2 > index.runs.len());
-    let ends = !alike && hits >= SMALL;
+    let ends = hits >= SMALL[alike as usize];
     let mut looks: Vec<Vec<Look>> = vec![Vec::new(); sets(ends)];
     let mut peaks = [0usize; 64];
     // rows next to each other, every so often
@@ -160,14 +151,14 @@ pub fn plan<T: Count>(
         (to.saturating_sub(2).max(first)..to).for_each(|k| wipe(&mut rows[k % 3], index.of(k)));
     }
     let scale = hits.div_ceil(taken.max(1)).max(1);
-    let sets = looks.iter().map(|looks| fit(looks, crowd, scale, depth)).collect();
-    Plan { most, depth, ends, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
+    let sets = looks.iter().map(|looks| fit(looks, crowd, scale, coarse)).collect();
+    Plan { most, depth, coarse, ends, peaks: quantiles(&peaks), slack: if depth > 3 { 0 } else { 4 }, sets }
 }
 
 impl Set {
-    fn grade(&self, i: [u8; INPUTS]) -> usize {
+    fn grade(&self, coarse: u32, i: [u8; INPUTS]) -> usize {
         let row = [0, i[2], i[3], i[4]];
-        grade(self, from_before(self, &row, &[0, 0, i[5]], 0), i[0] as u32, i[1] as u32)
+        grade(self, coarse, from_before(self, &row, &[0, 0, i[5]], 0), i[0] as u32, i[1] as u32)
     }
 }
 
@@ -194,7 +185,7 @@ fn quantiles(counts: &[usize; 64]) -> [u8; 5] {
 }
 
 /// The prediction by least squares, and contexts that hold at least `crowd` hits each.
-fn fit(looks: &[Look], crowd: usize, scale: usize, depth: u32) -> Set {
+fn fit(looks: &[Look], crowd: usize, scale: usize, coarse: u32) -> Set {
     const N: usize = INPUTS + 1;
     let mut sums = [[0f64; 8]; 8];
     // sums of 4096 products below 64 x 64 are exact in an f32
@@ -223,10 +214,10 @@ fn fit(looks: &[Look], crowd: usize, scale: usize, depth: u32) -> Set {
     }
     // the bias makes up for the rounding of the weights
     let told: f64 = set.weights.iter().zip(&sums[0][1..]).map(|(&w, s)| w as f64 * s).sum();
-    set.bias = ((sums[0][N] * 64.0 - told) / (16.0 * sums[0][0])).round().clamp(-1023.0, 1023.0) as i32;
+    set.bias = ((sums[0][N] * 64.0 - told) / sums[0][0]).round().clamp(-16_383.0, 16_383.0) as i32;
     let mut grades = [0usize; GRADES];
-    looks.iter().for_each(|look| grades[set.grade(look.inputs)] += 1);
-    let least = if depth > 3 { 1 } else { 4 };
+    looks.iter().for_each(|look| grades[set.grade(coarse, look.inputs)] += 1);
+    let least = 4;
     let (mut held, mut from) = (0, 0);
     for g in 0..GRADES - 1 {
         held += grades[g] * scale;

@@ -41,6 +41,8 @@ pub struct Run {
     pub peak: u8,
     /// The same of its mate in the row before, 0 without one.
     pub mate: u8,
+    /// The same of its mate's mate.
+    pub grand: u8,
 }
 
 /// What numbers 1, 2, .. stand for.
@@ -84,9 +86,15 @@ pub trait Frame {
     fn put(&mut self, at: usize, number: u32) -> Result<()>;
 }
 
-/// All runs of a frame, and which rows have some.
-#[derive(Debug, Default)]
+/// All runs of a frame, which rows have some, and the range of the values.
+#[derive(Debug)]
 pub struct Index {
+    /// Number of hits.
+    pub hits: usize,
+    /// Smallest value of a hit.
+    pub low: u32,
+    /// Largest value of a hit.
+    pub high: u32,
     /// Runs, row after row.
     pub runs: Vec<Run>,
     /// Rows that have runs, with the number of their first.
@@ -94,17 +102,17 @@ pub struct Index {
 }
 
 /// Cells looked at together.
-const BLOCK: usize = 64;
+pub const BLOCK: usize = 64;
 
 /// Whether any cell is not zero.
 #[inline(always)]
-fn any<T: Count>(cells: &[T]) -> bool {
+pub fn any<T: Count>(cells: &[T]) -> bool {
     cells.iter().fold(T::default(), |all, &c| all | c) != T::default()
 }
 
 /// A bit for every cell (at most 64) that is not zero.
 #[inline(always)]
-fn mask<T: Count>(cells: &[T]) -> u64 {
+pub fn mask<T: Count>(cells: &[T]) -> u64 {
     let mut flags = [0u8; BLOCK];
     if let Some(cells) = cells.as_array::<BLOCK>() {
         for (f, c) in flags.iter_mut().zip(cells) {
@@ -125,7 +133,7 @@ fn mask<T: Count>(cells: &[T]) -> u64 {
 impl Index {
     /// Finds the runs of rows of `times` cells. Empty stretches cost next to nothing.
     pub fn new<T: Count>(cells: &[T], times: usize) -> Index {
-        let mut index = Index::default();
+        let mut index = Index { hits: 0, low: u32::MAX, high: 0, runs: Vec::new(), rows: Vec::new() };
         let mut at = 0;
         while let Some(block) = cells.get(at..) {
             let block = &block[..block.len().min(BLOCK)];
@@ -140,7 +148,16 @@ impl Index {
             let row = (at + inside) / times;
             index.rows.push((row as u32, index.runs.len() as u32));
             at = (row + 1) * times;
-            find_runs(&cells[row * times..at], &mut index.runs);
+            let cells = &cells[row * times..at];
+            let from = index.runs.len();
+            find_runs(cells, &mut index.runs);
+            for run in &index.runs[from..] {
+                for c in &cells[run.start as usize..(run.start + run.len) as usize] {
+                    index.low = index.low.min(c.wide());
+                    index.high = index.high.max(c.wide());
+                }
+                index.hits += run.len as usize;
+            }
         }
         index
     }
@@ -174,43 +191,14 @@ fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
             if open == u32::MAX {
                 open = at;
             } else {
-                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0 });
+                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0, grand: 0 });
                 open = u32::MAX;
             }
         }
     }
     if open != u32::MAX {
-        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0 });
+        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0, grand: 0 });
     }
-}
-
-/// The cells of an array of `sides` with its axes in another order: axis `order[0]` becomes the slowest. Empty stretches
-/// cost next to nothing. The cells as they are where the order is none.
-pub fn reorder<T: Count>(cells: &[T], sides: [usize; 3], order: [usize; 3]) -> Vec<T> {
-    let mut out = vec![T::default(); cells.len()];
-    let mut strides = [0; 3];
-    let mut stride = 1;
-    for &axis in order.iter().rev() {
-        if let Some(s) = strides.get_mut(axis) {
-            *s = stride;
-            stride *= sides[axis];
-        }
-    }
-    if stride != cells.len() || strides.contains(&0) || cells.is_empty() {
-        out.copy_from_slice(cells);
-        return out;
-    }
-    let index = Index::new(cells, sides[2]);
-    for (k, &(row, _)) in index.rows.iter().enumerate() {
-        let row = row as usize;
-        let base = row / sides[1] * strides[0] + row % sides[1] * strides[1];
-        for run in index.of(k) {
-            for t in run.start as usize..(run.start + run.len) as usize {
-                out[base + t * strides[2]] = cells[row * sides[2] + t];
-            }
-        }
-    }
-    out
 }
 
 /// A frame to be read.

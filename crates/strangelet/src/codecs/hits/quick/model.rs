@@ -7,10 +7,11 @@ use crate::error::{Result, corruption};
 /// Numbers a prediction is made of: two before in the row, three around in the row before, one in the row before that.
 pub const INPUTS: usize = 6;
 /// A start is told by one in the row before that is at most as far.
-const REACH: u32 = 3;
-/// Kinds of start: by distance, none, or one that comes earlier.
-const NONE: usize = 2 * REACH as usize + 1;
-const EARLIER: usize = NONE + 1;
+pub const REACH: u32 = 3;
+/// Kinds of start below are distances; this is none.
+pub const NONE: usize = 2 * REACH as usize + 1;
+/// A start that comes earlier.
+pub const EARLIER: usize = NONE + 1;
 /// Cells beside a row of classes.
 const MARGIN: usize = 2;
 /// Most bits of a class of values behind its first.
@@ -25,7 +26,7 @@ pub const GRADES: usize = 256;
 pub struct Set {
     /// In 64ths.
     pub weights: [i8; INPUTS],
-    /// In quarters.
+    /// In 64ths.
     pub bias: i32,
     /// Where contexts end, in quarters, rising.
     pub bounds: Vec<u8>,
@@ -38,6 +39,8 @@ pub struct Plan {
     pub most: u32,
     /// Bits of a class of values behind its first.
     pub depth: u32,
+    /// Bits of a prediction in 64ths that its grade leaves out.
+    pub coarse: u32,
     /// Whether the places before the end of a run differ, not only those behind its start.
     pub ends: bool,
     /// Classes of peaks.
@@ -63,7 +66,7 @@ pub fn set(ends: bool, p: u32, len: u32) -> usize {
 #[inline(always)]
 pub fn from_before(set: &Set, before: &[u8], further: &[u8], t: usize) -> i32 {
     let w = set.weights.map(|w| w as i32);
-    let mut sum = set.bias * 16;
+    let mut sum = set.bias;
     // places t - 2 .. t + 1, moved by the margin
     if let (Some(&[_, b, c, d]), Some(&f)) =
         (before.get(t..t + 4).and_then(|r| r.as_array::<4>()), further.get(t + MARGIN))
@@ -75,9 +78,9 @@ pub fn from_before(set: &Set, before: &[u8], further: &[u8], t: usize) -> i32 {
 
 /// The grade of a prediction from the two before in the run (0 where there are none).
 #[inline(always)]
-pub fn grade(set: &Set, before: i32, one: u32, two: u32) -> usize {
+pub fn grade(set: &Set, coarse: u32, before: i32, one: u32, two: u32) -> usize {
     let sum = (before + set.weights[1] as i32 * two as i32) + set.weights[0] as i32 * one as i32;
-    (sum >> 4).clamp(0, GRADES as i32 - 1) as usize
+    (sum >> coarse).clamp(0, GRADES as i32 - 1) as usize
 }
 
 /// Classes of a row with a margin on both sides.
@@ -124,10 +127,66 @@ pub struct Place {
     pub len: u32,
 }
 
-/// Codes the classes of values.
-pub trait Shades<C> {
-    /// Codes a class.
-    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32;
+/// What is known before it is said whether a run of the row before tells a start.
+#[derive(Debug, Clone, Copy)]
+pub struct Cue {
+    /// That run.
+    pub told: Run,
+    /// Class of its peak, whether it grows or shrinks, and how much of its reach is shut.
+    pub peak: usize,
+    /// 0: its first; 1: larger than its mate; 2: smaller; 3: alike.
+    pub trend: usize,
+    /// 0: open; 2: nearly shut.
+    pub shut: usize,
+    /// Whether a run may start before its reach.
+    pub room: bool,
+    /// The earliest start.
+    pub from: u32,
+    /// 0: nothing was coded in this row yet; 1: a run that nothing told; 2: something told.
+    pub lately: u32,
+}
+
+/// What is known of a run before its length.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    /// Its first time bin.
+    pub start: u32,
+    /// What is left of the run that told it, at most 15, or 16.
+    pub left: usize,
+    /// Peak of that run, or 0.
+    pub mate: u8,
+    /// How far the next run of the row before is, at most 20.
+    pub ahead: u32,
+}
+
+/// What is coded of runs and values by more than one table, or by one.
+pub trait Model<C: Coder> {
+    /// Goes to a row.
+    fn enter(&mut self, layer: usize, pad: usize) {
+        let _ = (layer, pad);
+    }
+
+    /// Learns the runs of the row.
+    fn leave(&mut self, pad: usize, runs: &[Run]) {
+        let _ = (pad, runs);
+    }
+
+    /// Codes a kind of start; `table` is that of its context.
+    #[inline(always)]
+    fn kind(&mut self, coder: &mut C, table: &mut Table<16>, cue: &Cue, kind: usize) -> usize {
+        let _ = cue;
+        coder.symbol(table, kind)
+    }
+
+    /// Codes a length less one; `table` is that of its context, `m` the bits of its classes behind the first.
+    #[inline(always)]
+    fn length(&mut self, coder: &mut C, table: &mut Table<64>, m: u32, begun: &Begun, length: u32) -> u32 {
+        let _ = begun;
+        coder.number(table, m, length)
+    }
+
+    /// Codes the class of a value.
+    fn value(&mut self, coder: &mut C, place: Place, s: u32) -> u32;
 }
 
 /// One table for each context of the plan.
@@ -146,7 +205,7 @@ impl Counted {
             let mut from = 0;
             for &end in set.bounds.iter().chain([&255]) {
                 let end = end as usize + 1;
-                let centre = ((from + end) / 8).min(shades - 1);
+                let centre = ((from + end) << plan.coarse >> 7).min(shades - 1);
                 to[from.min(end)..end].fill(tables.len() as u16);
                 tables.push(Table::new(shades, centre as u8));
                 from = end;
@@ -156,12 +215,17 @@ impl Counted {
     }
 }
 
-impl<C: Coder> Shades<C> for Counted {
+impl<C: Coder> Model<C> for Counted {
     #[inline(always)]
-    fn code(&mut self, coder: &mut C, place: Place, s: u32) -> u32 {
+    fn value(&mut self, coder: &mut C, place: Place, s: u32) -> u32 {
         let context = self.contexts[place.set][place.grade & (GRADES - 1)] as usize;
         coder.symbol(&mut self.tables[context], s as usize) as u32
     }
+}
+
+/// Bits of a prediction in 64ths that its grade leaves out, so that grades reach all classes.
+pub fn coarse(shades: usize) -> u32 {
+    (shades * 64).div_ceil(GRADES).next_power_of_two().trailing_zeros()
 }
 
 impl Plan {
@@ -188,15 +252,6 @@ const LENGTHS: usize = 17;
 /// Classes of peaks.
 const PEAKS: usize = 6;
 
-/// Where a run starts and what told so.
-struct Start {
-    at: u32,
-    /// Peak of the run of the row before that told it, 0 for none.
-    mate: u8,
-    /// The end of that run.
-    until: u32,
-}
-
 impl Starts {
     fn new(times: u32) -> Self {
         let fine = fineness(times + 1, 3);
@@ -212,69 +267,75 @@ impl Starts {
         }
     }
 
-    /// Codes whether the run `m` of the row before tells a start from `t` on.
+    /// What is known of a start that the run `told` of the row before may tell.
     #[inline(always)]
-    fn kind<C: Coder>(&mut self, coder: &mut C, plan: &Plan, m: &Run, t: u32, next: Option<Run>) -> usize {
-        let early = m.start.saturating_sub(REACH);
-        let shut = if t < early { 0 } else { (t + REACH - m.start).div_ceil(3).min(2) as usize };
-        let peak = plan.peaks.iter().filter(|&&p| p <= m.peak).count();
-        let trend = if m.mate == 0 {
+    fn cue(plan: &Plan, told: Run, from: u32, lately: u32) -> Cue {
+        let early = told.start.saturating_sub(REACH);
+        let trend = if told.mate == 0 {
             0
-        } else if m.peak > m.mate.saturating_add(plan.slack) {
+        } else if told.peak > told.mate.saturating_add(plan.slack) {
             1
-        } else if m.mate > m.peak.saturating_add(plan.slack) {
+        } else if told.mate > told.peak.saturating_add(plan.slack) {
             2
         } else {
             3
         };
-        let kind = match next {
-            Some(r) if r.start < early => EARLIER,
-            Some(r) if r.start <= m.start + REACH => (r.start + REACH - m.start) as usize,
-            _ => NONE,
-        };
-        coder.symbol(&mut self.kinds[(peak * 4 + trend) * 3 + shut], kind)
+        Cue {
+            told,
+            peak: plan.peaks.iter().filter(|&&p| p <= told.peak).count(),
+            trend,
+            shut: if from < early { 0 } else { (from + REACH - told.start).div_ceil(3).min(2) as usize },
+            room: from < early,
+            from,
+            lately,
+        }
     }
 
-    /// The next start from `t` on, or none. `told` is the first run of the row before that may tell one; `state` is 0
-    /// where that row has runs, else 1 before the first run of this row and 2 behind.
+    /// The next start, or none.
     #[inline(always)]
-    fn next<C: Coder>(
+    fn next<C: Coder, M: Model<C>>(
         &mut self,
         coder: &mut C,
+        model: &mut M,
         plan: &Plan,
         mates: &[Run],
-        told: &mut usize,
-        t: u32,
-        state: usize,
+        at: &mut At,
         next: Option<Run>,
-    ) -> Result<Option<Start>> {
+    ) -> Result<Option<Run>> {
         let beyond = || corruption("hits: a start beyond its row");
-        while let Some(m) = mates.get(*told) {
+        let t = at.t;
+        let run = |start, mate: u8, grand, len| Ok(Some(Run { start, len, peak: 0, mate, grand }));
+        while let Some(&m) = mates.get(at.told) {
             if m.start + REACH < t {
-                *told += 1;
+                at.told += 1;
                 continue;
             }
-            match self.kind(coder, plan, m, t, next) {
-                NONE => *told += 1,
+            let early = m.start.saturating_sub(REACH);
+            let kind = match next {
+                Some(r) if r.start < early => EARLIER,
+                Some(r) if r.start <= m.start + REACH => (r.start + REACH - m.start) as usize,
+                _ => NONE,
+            };
+            let cue = Self::cue(plan, m, t, at.lately);
+            let table = &mut self.kinds[(cue.peak * 4 + cue.trend) * 3 + cue.shut];
+            match model.kind(coder, table, &cue, kind) {
+                NONE => {
+                    at.told += 1;
+                    at.lately = 2;
+                }
                 EARLIER => {
-                    let span = m.start.saturating_sub(REACH).saturating_sub(t);
+                    let span = early.saturating_sub(t);
                     let gap = next.map_or(0, |r| r.start - t);
                     let gap = coder.number(&mut self.gaps[digits(span)], self.fine, gap);
-                    return if gap < span {
-                        Ok(Some(Start { at: t + gap, mate: 0, until: 0 }))
-                    } else {
-                        Err(beyond())
-                    };
+                    at.lately = 1;
+                    return if gap < span { run(t + gap, 0, 0, 0) } else { Err(beyond()) };
                 }
                 kind => {
-                    *told += 1;
-                    let at = (m.start + kind as u32).wrapping_sub(REACH);
-                    let fits = at >= t && at < self.times;
-                    return if fits {
-                        Ok(Some(Start { at, mate: m.peak, until: m.start + m.len }))
-                    } else {
-                        Err(beyond())
-                    };
+                    at.told += 1;
+                    at.lately = 2;
+                    let start = (m.start + kind as u32).wrapping_sub(REACH);
+                    let fits = start >= t && start < self.times;
+                    return if fits { run(start, m.peak, m.mate, m.start + m.len) } else { Err(beyond()) };
                 }
             }
         }
@@ -284,23 +345,46 @@ impl Starts {
         let span = self.times - t;
         let spans = self.gaps.len();
         let gap = next.map_or(0, |r| r.start - t + 1);
-        let gap = coder.number(&mut self.ends[state * spans + digits(span)], self.fine, gap);
+        let gap = coder.number(&mut self.ends[at.state * spans + digits(span)], self.fine, gap);
+        at.lately = 1;
         match gap {
             0 => Ok(None),
-            gap if gap <= span => Ok(Some(Start { at: t + gap - 1, mate: 0, until: 0 })),
+            gap if gap <= span => run(t + gap - 1, 0, 0, 0),
             _ => Err(beyond()),
         }
     }
 
-    /// The length of a run.
+    /// The length of a run, which has the end of the run that told it instead.
     #[inline(always)]
-    fn length<C: Coder>(&mut self, coder: &mut C, start: &Start, next: Option<Run>) -> Result<u32> {
+    fn length<C: Coder, M: Model<C>>(
+        &mut self,
+        coder: &mut C,
+        model: &mut M,
+        mates: &[Run],
+        at: &At,
+        run: &mut Run,
+        next: Option<Run>,
+    ) -> Result<()> {
         let left =
-            if start.mate == 0 { LENGTHS - 1 } else { start.until.saturating_sub(start.at).min(15) as usize };
+            if run.mate == 0 { LENGTHS - 1 } else { run.len.saturating_sub(run.start).min(15) as usize };
+        let ahead = mates.get(at.told).map_or(20, |m| m.start.saturating_sub(run.start).min(20));
+        let begun = Begun { start: run.start, left, mate: run.mate, ahead };
         let len = next.map_or(0, |r| r.len - 1);
-        let len = coder.number(&mut self.lengths[left], self.fine, len).saturating_add(1);
-        if len > self.times - start.at { Err(corruption("hits: a run beyond its row")) } else { Ok(len) }
+        run.len = model.length(coder, &mut self.lengths[left], self.fine, &begun, len).saturating_add(1);
+        if run.len > self.times - run.start { Err(corruption("hits: a run beyond its row")) } else { Ok(()) }
     }
+}
+
+/// Where a row is at.
+struct At {
+    /// The earliest start.
+    t: u32,
+    /// The first run of the row before that may tell one.
+    told: usize,
+    /// 0 where the row before has runs, else 1 before the first run of this one and 2 behind.
+    state: usize,
+    /// See [`Cue`].
+    lately: u32,
 }
 
 /// The classes of a row and of the two before, and their runs.
@@ -337,9 +421,9 @@ impl Near {
 }
 
 /// Codes all hits of a frame of `sides` (slowest first). Their number.
-pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
+pub fn walk<C: Coder, M: Model<C>, F: Frame>(
     coder: &mut C,
-    shades: &mut S,
+    model: &mut M,
     frame: &mut F,
     sides: [usize; 3],
     plan: &Plan,
@@ -381,24 +465,23 @@ pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
         if C::ENCODING {
             frame.runs(row, &mut near.runs);
         }
-        let (mut t, mut told, mut k) = (0, 0, 0);
+        model.enter(row / pads, row % pads);
+        let (mut at, mut k) = (At { t: 0, told: 0, state, lately: 0 }, 0);
         loop {
             let next = if C::ENCODING { near.runs.get(k).copied() } else { None };
-            let Some(start) = starts.next(coder, plan, &near.mates, &mut told, t, state, next)? else {
-                break;
-            };
-            let len = starts.length(coder, &start, next)?;
-            let mut run = Run { start: start.at, len, peak: 0, mate: start.mate };
-            code_run(coder, shades, frame, plan, &mut near, row * times, &mut run)?;
+            let Some(mut run) = starts.next(coder, model, plan, &near.mates, &mut at, next)? else { break };
+            starts.length(coder, model, &near.mates, &at, &mut run, next)?;
+            code_run(coder, model, frame, plan, &mut near, row * times, &mut run)?;
             match near.runs.get_mut(k) {
                 Some(known) => *known = run,
                 None => near.runs.push(run),
             }
-            hits += len as usize;
+            hits += run.len as usize;
             k += 1;
-            t = run.start + len + 1;
-            state = 2 * state.min(1);
+            at.t = run.start + run.len + 1;
+            at.state = 2 * at.state.min(1);
         }
+        model.leave(row % pads, &near.runs);
         if coder.exhausted() {
             return Err(corruption("hits: ends too early"));
         }
@@ -410,9 +493,9 @@ pub fn walk<C: Coder, S: Shades<C>, F: Frame>(
 
 /// Codes the values of a run; `base` is the place of its row. Finds its peak.
 #[inline(always)]
-fn code_run<C: Coder, S: Shades<C>, F: Frame>(
+fn code_run<C: Coder, M: Model<C>, F: Frame>(
     coder: &mut C,
-    shades: &mut S,
+    model: &mut M,
     frame: &mut F,
     plan: &Plan,
     near: &mut Near,
@@ -431,10 +514,10 @@ fn code_run<C: Coder, S: Shades<C>, F: Frame>(
         let Some(set) = plan.sets.get(which) else {
             return Err(corruption("hits: a set of places that is not there"));
         };
-        let grade = grade(set, from_before(set, &near.before, &near.further, t), one, two);
+        let grade = grade(set, plan.coarse, from_before(set, &near.before, &near.further, t), one, two);
         let number = if C::ENCODING { frame.number(base + t) } else { 0 };
         let s = if C::ENCODING { class(number, depth).0 } else { 0 };
-        let s = shades.code(coder, Place { set: which, grade, one, two, p, len: run.len }, s);
+        let s = model.value(coder, Place { set: which, grade, one, two, p, len: run.len }, s);
         let number = coder.rest(s, depth, number);
         if !C::ENCODING {
             frame.put(base + t, number)?;
