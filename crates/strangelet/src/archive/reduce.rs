@@ -350,7 +350,7 @@ const BEGIN: f64 = 0.75;
 /// Most steps by which a price is raised.
 const STEPS: usize = 24;
 /// Hits that a search looks at.
-const LOOKS: usize = 1 << 19;
+const LOOKS: usize = 1 << 17;
 
 /// A file on its way.
 struct Work<'a> {

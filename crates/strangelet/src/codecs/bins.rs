@@ -12,7 +12,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | varint | axes, 1 to 8 |
-//! | varints | cells along each, slowest first |
+//! | varints | cells along each, slowest first; at most 2^24 in all, and with borders (`bins/field.rs`) at most 4 times as many + 2^16 |
 //! | bytes | order of the walk: numbers of axes, slowest first |
 //! | 1 | period of runs, 2 to 8; 0 none |
 //! | 1 | bins, 1 to 64 |
@@ -118,6 +118,9 @@ pub fn payload(head: &Head, field: &Field, found: &Rules, bins: &[u8]) -> Result
 
 /// Codes the bins of a field.
 fn walk_bins<C: BitCoder>(c: &mut C, field: &Field, rules: &Rules, bins: &mut [u8]) {
+    if rules.bins < 2 {
+        return bins.fill(0);
+    }
     let mut model = Model::new(field, rules.bins);
     let (around, layout) = (Around::new(field), rules.layout());
     let unit = f64::from(1u32 << rules.fine);

@@ -9,7 +9,7 @@ use super::measure::log2_of;
 use super::value;
 use crate::codec::{Level, Role, Stream};
 use crate::codecs::bins::coder::Model;
-use crate::codecs::bins::field::{Field, MAX_PERIOD};
+use crate::codecs::bins::field::{Field, MAX_CELLS, MAX_PERIOD};
 use crate::codecs::bins::order::Walk;
 use crate::codecs::bins::synth::{Around, Layout, MAX_BINS, Rules, Values};
 use crate::codecs::bins::{Head, cells, codes_masks, greatest, payload};
@@ -75,7 +75,7 @@ impl Hits {
             mask.push(u8::from(x > 0.0));
         }
         let hits = mask.iter().filter(|&&m| m > 0).count();
-        if hits < FEWEST || hits > count / 4 * 3 || count > u32::MAX as usize / 4 {
+        if hits < FEWEST || hits > count / 4 * 3 || count > MAX_CELLS {
             return Ok(None);
         }
         let inner: usize = dims.iter().fold(1usize, |n, &d| n.saturating_mul(d as usize)).max(1);
@@ -157,8 +157,7 @@ impl Hits {
 
     /// Finds the weights for the bins anew, and the error they come to.
     fn fitted(&self, choice: &mut Choice) {
-        let Rules { bins, fine, .. } = choice.rules;
-        choice.rules = fit(&self.field, &self.around, &self.values, &choice.bins, bins, fine);
+        choice.rules = fit(&self.field, &self.around, &self.values, &choice.bins, &choice.rules);
         choice.error = self.error(&choice.rules, &choice.bins);
     }
 

@@ -5,15 +5,17 @@ use crate::codecs::bins::synth::{Around, MAX_WEIGHT, Rules};
 
 /// Most hits that are looked at for the weights.
 const LOOKS: usize = 1 << 14;
-/// Rounds of reweighting: least squares become least absolute errors.
-const ROUNDS: usize = 8;
+/// Rounds of reweighting: least squares become least absolute errors. The second number is for weights that were found before.
+const ROUNDS: (usize, usize) = (8, 3);
 /// Error, in log2, below which hits weigh no more.
 const NEAR: f64 = 0.02;
 /// Part of a bin's hits on either side that its limits cut off.
 const CUT: usize = 100;
 
-/// The rules under which the chosen bins come nearest to the values (of log2(x + 1), one a hit).
-pub fn fit(field: &Field, around: &Around, values: &[f64], bins: &[u8], count: usize, fine: u32) -> Rules {
+/// The rules under which the chosen bins come nearest to the values (of log2(x + 1), one a hit); `before` are those of bins that
+/// differ little, or have no weights.
+pub fn fit(field: &Field, around: &Around, values: &[f64], bins: &[u8], before: &Rules) -> Rules {
+    let (count, fine) = (before.bins, before.fine);
     let mut rules = Rules { bins: count, fine, weights: Vec::new(), limits: Vec::new() };
     let layout = rules.layout();
     let n = layout.len;
@@ -38,7 +40,11 @@ pub fn fit(field: &Field, around: &Around, values: &[f64], bins: &[u8], count: u
         around.features(field, bins, &layout, hit, |k, f| row.push((k as u16, f64::from(f))));
         rows.push((row, x));
     }
-    for round in 0..ROUNDS {
+    let known = before.weights.len() == n;
+    if known {
+        weights = before.weights.iter().map(|&w| f64::from(w) / unit).collect();
+    }
+    for round in 0..if known { ROUNDS.1 } else { ROUNDS.0 } {
         let (mut matrix, mut right) = (vec![0.0; n * n], vec![0.0; n]);
         for i in 0..n {
             matrix[i * n + i] = 1.0;
@@ -49,7 +55,7 @@ pub fn fit(field: &Field, around: &Around, values: &[f64], bins: &[u8], count: u
                 sum += weights[usize::from(k)] * f;
                 first += start[usize::from(k)] * f;
             }
-            let weight = if round == 0 { 1.0 } else { 0.1 / (x - sum).abs().max(NEAR) };
+            let weight = if round == 0 && !known { 1.0 } else { 0.1 / (x - sum).abs().max(NEAR) };
             for (at, &(i, f)) in row.iter().enumerate() {
                 let q = f * weight;
                 for &(j, g) in &row[..=at] {

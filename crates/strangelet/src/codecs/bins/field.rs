@@ -10,6 +10,8 @@ const BORDER: [usize; 3] = [1, 3, 8];
 pub const PLACES: usize = 11;
 /// Distances from the end of a run that are told apart.
 pub const ENDS: usize = 6;
+/// Most cells of an array.
+pub const MAX_CELLS: usize = 1 << 24;
 /// Longest period of runs.
 pub const MAX_PERIOD: usize = 8;
 
@@ -47,17 +49,17 @@ pub struct Field {
 impl Field {
     /// Most cells with borders, for an array of so many.
     fn most(count: usize) -> usize {
-        count.saturating_mul(4).saturating_add(1 << 16).min(u32::MAX as usize / 2)
+        count.saturating_mul(4).saturating_add(1 << 16)
     }
 
-    /// Whether an array is no mere border.
+    /// Whether an array is no mere border, and not too long.
     pub fn fits(walk: &Walk) -> bool {
-        padded(walk).is_some_and(|n| n <= Field::most(walk.count()))
+        walk.count() <= MAX_CELLS && padded(walk).is_some_and(|n| n <= Field::most(walk.count()))
     }
 
     /// From the mask in the array's order.
     pub fn new(walk: &Walk, mask: &[u8], period: usize) -> Result<Field> {
-        let total = padded(walk).filter(|&n| n <= Field::most(walk.count()) && mask.len() == walk.count());
+        let total = padded(walk).filter(|_| Field::fits(walk) && mask.len() == walk.count());
         let total = total.ok_or_else(|| corruption("bins: an array of a strange shape"))?;
         let [_, layers, pads, times] = walk.sides();
         let several = [layers > 1, pads > 1, true];

@@ -68,7 +68,7 @@ impl Walk {
             (0..n).map(|_| Ok(usize::try_from(c.varint()?).unwrap_or(usize::MAX))).collect();
         let walk = c.take(n)?.iter().map(|&w| usize::from(w)).collect();
         let walk = Walk::new(axes?, walk)?;
-        if walk.count() != count {
+        if walk.count() != count || count > super::field::MAX_CELLS {
             return Err(corruption("bins: axes of another number of cells"));
         }
         Ok(walk)
