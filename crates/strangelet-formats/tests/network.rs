@@ -37,6 +37,7 @@ fn wish(form: bcae_vs::Form, bundle: Option<Vec<u8>>) -> Wish {
     Wish { network: Some(network), ..Wish::default() }
 }
 
+#[allow(clippy::ptr_arg)] // a source is a vector, not a slice
 fn reduce(file: &Vec<u8>, wish: &Wish) -> strangelet::error::Result<(Spool, archive::Reduced)> {
     archive::reduce(file, ALL, Level::Fast, wish, &mut || Ok(Spool::new(u64::MAX)), &mut |_| {})
 }

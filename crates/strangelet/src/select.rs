@@ -66,7 +66,7 @@ pub fn encode_chunk_given(
                         let other = smallest(&streams[i], effort)?;
                         if payload.len() < other.1.len() { (codecs::KIN, payload) } else { other }
                     }
-                    None => match as_nested(streams, i, effort)?.filter(|_| effort.has(Part::Nested)) {
+                    None => match as_nested(streams, i, effort)? {
                         Some(nested) => (codecs::NESTED, nested),
                         None => smallest(&streams[i], effort)?,
                     },
@@ -108,6 +108,9 @@ pub fn encode_chunk_given(
 
 /// Rows that name each other by their sums as a text of rows inside of each other, where there are enough.
 fn as_nested(streams: &[Stream], i: usize, effort: Effort) -> Result<Option<Vec<u8>>> {
+    if !effort.has(Part::Nested) {
+        return Ok(None);
+    }
     let lengths = i.checked_sub(1).and_then(|j| streams.get(j));
     let before = lengths.is_some_and(
         |l| matches!((l.cells, streams[i].lists), (Cells::W4(all), Some(own)) if all.as_slice() == own),

@@ -112,6 +112,11 @@ impl Hits {
         self.values.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Chooses bins at a price of a bit (in log2) in so many passes, and raises it for so many steps.
     pub fn choose(&self, price: f64, passes: usize, steps: usize) -> Choice {
         // What was found to be best for a price, on frames of a time projection chamber.

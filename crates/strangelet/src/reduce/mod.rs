@@ -103,6 +103,7 @@ impl Rule {
 /// Adds the magnitudes of the cells that are not zero (and not dropped) to a histogram of an integer column.
 pub fn count(scalar: Scalar, cells: &Cells, drop_below: f64, counts: &mut palette::Counts) {
     each_width!(cells, v => v.iter().for_each(|&cell| {
+        #[allow(clippy::useless_conversion)]
         let x = value(scalar, u64::from(cell)).abs();
         if x != 0.0 && x >= drop_below {
             counts.add(x as u32);

@@ -15,7 +15,7 @@ pub fn rounded(scalar: Scalar, bound: &Bound, x: f64) -> f64 {
         Bound::Log2(v) => (x.abs() + 1.0) * (1.0 - exp(-v * std::f64::consts::LN_2)),
         Bound::MeanLog2(_) | Bound::Ratio(_) | Bound::Network => return x,
     };
-    if !(tolerance > f64::MIN_POSITIVE) || tolerance > 1e300 {
+    if tolerance.is_nan() || tolerance <= f64::MIN_POSITIVE || tolerance > 1e300 {
         return x;
     }
     // 2 x tolerance, cut to its power of two.

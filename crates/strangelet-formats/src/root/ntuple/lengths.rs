@@ -153,7 +153,7 @@ mod tests {
 
         #[test]
         fn queue_keeps_order(parts in prop::collection::vec((prop::collection::vec(any::<u16>(), 0..9), 0usize..9), 0..30)) {
-            let (mut q, mut all, mut out) = (Queue::new(Scalar::U16), Vec::new(), Vec::new());
+            let (mut q, mut all, mut out) = (Queue::new(Scalar::U16), Vec::<u16>::new(), Vec::new());
             for (part, n) in parts {
                 all.extend(&part);
                 q.push(Cells::W2(part)).unwrap();
