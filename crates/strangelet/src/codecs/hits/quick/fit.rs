@@ -240,10 +240,11 @@ fn solve<const N: usize>(sums: &[[f64; 8]; 8]) -> [f64; N] {
     }
     // symmetric and positive: no need to look for pivots
     for i in 0..N {
-        for r in i + 1..N {
-            let f = a[r][i] / a[i][i];
-            for c in i..=N {
-                a[r][c] -= f * a[i][c];
+        let pivot = a[i];
+        for row in &mut a[i + 1..N] {
+            let f = row[i] / pivot[i];
+            for (x, p) in row[i..=N].iter_mut().zip(&pivot[i..=N]) {
+                *x -= f * p;
             }
         }
     }
