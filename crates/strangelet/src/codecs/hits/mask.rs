@@ -183,7 +183,7 @@ impl Mask {
     ) -> bool {
         let sure = &mut self.sure[k.min(255)];
         let p = sure.p();
-        if sure.seen() > 200 && (p < 40 || p > 65496) {
+        if sure.seen() > 200 && !(40..=65496).contains(&p) {
             let bit = c.code(bit, sure.p_coder());
             sure.update(bit, LIMIT);
             return bit;
@@ -241,6 +241,7 @@ pub struct Stretch {
 }
 
 /// Hits of a row from one time to another.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn count(p: &Plane, row: usize, from: usize, to: usize) -> usize {
     if p.hits[row] == 0 {
