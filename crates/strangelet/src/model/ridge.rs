@@ -21,6 +21,7 @@ pub struct Ridge<const N: usize> {
     total: f32,
 }
 
+#[allow(clippy::needless_range_loop)]
 impl<const N: usize> Ridge<N> {
     /// Starts with some weights, which are left as slowly as `ridge` is large. Sums fade by `keep` whenever weights are
     /// renewed, at most every `most` samples.

@@ -241,6 +241,7 @@ pub struct Stretch {
 }
 
 /// Hits of a row from one time to another.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn count(p: &Plane, row: usize, from: usize, to: usize) -> usize {
     if p.hits[row] == 0 {

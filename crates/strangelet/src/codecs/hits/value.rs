@@ -225,6 +225,7 @@ impl Values {
         self.net.visit(v)
     }
 
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn decide<C: BitCoder>(&mut self, c: &mut C, bit: bool, step: &Step) -> bool {
         let t = self.t;
@@ -248,6 +249,7 @@ impl Values {
     }
 
     /// Codes the number of a value.
+    #[allow(clippy::needless_range_loop)]
     #[inline]
     pub fn code<C: BitCoder>(
         &mut self,
