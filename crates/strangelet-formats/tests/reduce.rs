@@ -169,7 +169,7 @@ proptest! {
         let bytes: Vec<u8> = content.iter().flat_map(|x| x.to_le_bytes()[..scalar.width()].to_vec()).collect();
         let file = npy(descr, &[content.len()], &bytes);
         let drop_below = if below > 0.0 { vec![("adc".to_string(), below)] } else { Vec::new() };
-        let wish = Wish { bounds: vec![("adc".into(), bound)], drop_below, target: None, network: None };
+        let wish = Wish { bounds: vec![("adc".into(), bound)], drop_below, ..Wish::default() };
         if content.is_empty() {
             // No rows, no table: there may be nothing to reduce.
             let _ = reduce(&file, &wish, Level::Fast);
@@ -461,8 +461,7 @@ fn arrays_of_a_zip_file_are_reduced_by_name() {
     let wish = Wish {
         bounds: vec![("x".into(), Bound::Abs(0.01)), ("adc".into(), Bound::Log2(0.1))],
         drop_below: vec![("adc".into(), 75.0)],
-        target: None,
-        network: None,
+        ..Wish::default()
     };
     let (container, reduced) = reduce(&file, &wish, Level::Balanced).unwrap();
     assert_eq!(reduced.names, ["x", "adc"]);
