@@ -146,7 +146,7 @@ impl Shares {
     }
 }
 
-/// Charge of a wedge in ADC counts over the pedestal: [layer][pad][bin].
+/// Charge of a wedge in ADC counts over the pedestal: `[layer][pad][bin]`.
 pub struct Charge {
     /// Pads of a layer.
     pub pads: usize,
