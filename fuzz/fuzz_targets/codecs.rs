@@ -15,8 +15,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         2 if scalar == Scalar::U8 => Role::Values(Meaning::Text),
         _ => Role::Values(Meaning::Number),
     };
-    let inner = (inner % 5).max(1) as u64;
-    let stream = Stream { cells: &cells, scalar, role, lists: None, inner };
+    // Rows of 1 to 4 cells, or frames of several axes.
+    let dims = [u32::from(inner / 5 % 8 + 1), u32::from((inner % 5).max(1))];
+    let dims = if inner & 128 == 0 { &dims[1..] } else { &dims[..] };
+    let inner = dims.iter().map(|&n| u64::from(n)).product();
+    let stream = Stream { cells: &cells, scalar, role, lists: None, inner, dims };
     let shape = Shape { scalar, count: cells.len() };
     for codec in ALL {
         for (level, _) in Level::ALL {
