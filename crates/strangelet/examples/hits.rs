@@ -1,135 +1,73 @@
-//! Sizes and speeds of the quick mode of hits on .npy files of u16.
+//! Sizes and speeds (one thread, best of some) of the codec of hits on .npy files of u16, at any level.
 //!
-//! Usage: `hits FILES.npy... [--transpose] [--keep SHARE]... [--effort balanced] [--times N]`.
-use strangelet::codecs::hits::quick::{self, Effort};
+//! Usage: `hits FILES.npy... [--level max] [--cold] [--times N]`. A file of frames counts as one array. `--cold` starts from
+//! nothing where the codec would take a bundle.
+use std::time::Instant;
+use strangelet::codec::{Codec, Level, Role, Shape, Stream};
+use strangelet::codecs::hits::{Hits, Start, encode_from};
+use strangelet::column::{Cells, Meaning, Scalar};
 
-fn load(path: &str) -> (Vec<u16>, [usize; 3]) {
+fn load(path: &str) -> (Vec<u16>, Vec<u32>) {
     let b = std::fs::read(path).unwrap();
     let head = 10 + u16::from_le_bytes([b[8], b[9]]) as usize;
     let text = String::from_utf8_lossy(&b[10..head]).to_string();
     let shape = text.split("'shape': (").nth(1).unwrap().split(')').next().unwrap();
-    let sides: Vec<usize> = shape.split(',').filter_map(|x| x.trim().parse().ok()).collect();
-    let n = sides.len();
-    let three = [sides[..n - 2].iter().product(), sides[n - 2], sides[n - 1]];
-    (b[head..].as_chunks::<2>().0.iter().map(|c| u16::from_le_bytes(*c)).collect(), three)
-}
-
-/// CPU seconds of this thread.
-fn now() -> f64 {
-    let t = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    t.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
-}
-
-/// Keeps a share of the connected regions (hits that touch, in three dimensions).
-fn thin(v: &mut [u16], [layers, pads, times]: [usize; 3], share: f64) {
-    let mut seen = vec![false; v.len()];
-    let mut random = 88172645463325252u64;
-    for from in 0..v.len() {
-        if v[from] == 0 || seen[from] {
-            continue;
-        }
-        let (mut region, mut k) = (vec![from], 0);
-        seen[from] = true;
-        while k < region.len() {
-            let at = region[k];
-            k += 1;
-            let (z, y, t) = (at / (pads * times), at / times % pads, at % times);
-            for dz in -1i64..=1 {
-                for dy in -1i64..=1 {
-                    for dt in -1i64..=1 {
-                        let (z, y, t) = (z as i64 + dz, y as i64 + dy, t as i64 + dt);
-                        if z < 0
-                            || y < 0
-                            || t < 0
-                            || z >= layers as i64
-                            || y >= pads as i64
-                            || t >= times as i64
-                        {
-                            continue;
-                        }
-                        let next = (z as usize * pads + y as usize) * times + t as usize;
-                        if v[next] != 0 && !seen[next] && region.len() < 400 {
-                            seen[next] = true;
-                            region.push(next);
-                        }
-                    }
-                }
-            }
-        }
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        if (random >> 11) as f64 / (1u64 << 53) as f64 >= share {
-            region.iter().for_each(|&at| v[at] = 0);
-        }
-    }
-}
-
-/// Adds the frame in which time or pads run the other way.
-fn pile(v: &[u16], [layers, pads, times]: [usize; 3], kinds: usize) -> Vec<u16> {
-    let mut sum = v.to_vec();
-    for kind in 1..=kinds {
-        for z in 0..layers {
-            for y in 0..pads {
-                for t in 0..times {
-                    let from = (z * pads + if kind & 2 > 0 { pads - 1 - y } else { (y + pads / 2) % pads })
-                        * times
-                        + t;
-                    let to = &mut sum[(z * pads + y) * times + t];
-                    *to = (*to).max(v[from]);
-                }
-            }
-        }
-    }
-    sum
+    let sides = shape.split(',').filter_map(|x| x.trim().parse().ok()).collect();
+    (b[head..].as_chunks::<2>().0.iter().map(|c| u16::from_le_bytes(*c)).collect(), sides)
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1));
-    let effort = if option("--effort").is_some() { Effort::Balanced } else { Effort::Fast };
-    let keep: f64 = option("--keep").map_or(1.0, |x| x.parse().unwrap());
-    let piles: usize = option("--pile").map_or(0, |x| x.parse().unwrap());
-    let (mut all, mut all_hits) = (0, 0);
+    let level = match option("--level").map(String::as_str) {
+        Some("fast") => Level::Fast,
+        Some("balanced") => Level::Balanced,
+        _ => Level::Max,
+    };
+    let times: usize = option("--times").map_or(5, |n| n.parse().unwrap());
+    let cold = args.iter().any(|a| a == "--cold");
+    let (mut bytes, mut sum) = (0, 0);
     for path in args.iter().filter(|a| a.ends_with(".npy")) {
-        let (mut v, sides) = load(path);
-        if keep < 1.0 {
-            thin(&mut v, sides, keep);
-        }
-        if piles > 0 {
-            v = pile(&v, sides, piles);
-        }
+        let (v, sides) = load(path);
         let hits = v.iter().filter(|&&x| x != 0).count();
-        // the clock of a thread is coarse: several rounds together
-        let repeat = (2_000_000 / hits.max(1)).clamp(2, 4000);
-        let (mut best_in, mut best_out) = (f64::MAX, f64::MAX);
+        let cells = Cells::W2(v);
+        let stream = Stream {
+            cells: &cells,
+            scalar: Scalar::U16,
+            role: Role::Values(Meaning::Number),
+            lists: None,
+            inner: sides[1..].iter().map(|&n| u64::from(n)).product(),
+            dims: &sides[1..],
+        };
+        let shape = Shape { count: cells.len(), scalar: Scalar::U16 };
         let mut payload = Vec::new();
-        for _ in 0..5 {
-            let t = now();
-            for _ in 0..repeat {
-                payload.clear();
-                assert!(quick::encode(&v, sides, effort, &mut payload).unwrap());
-            }
-            best_in = best_in.min((now() - t) / repeat as f64);
-            let t = now();
-            for _ in 0..repeat {
-                let back = quick::decode::<u16>(&payload, sides).unwrap();
-                assert!(back.len() == v.len());
-            }
-            best_out = best_out.min((now() - t) / repeat as f64);
+        let (mut inward, mut outward) = (f64::MAX, f64::MAX);
+        for _ in 0..times {
+            payload.clear();
+            let t = Instant::now();
+            let taken = if cold {
+                encode_from(&stream, Start::Cold, &mut payload)
+            } else {
+                Hits.encode(&stream, level, &mut payload)
+            };
+            inward = inward.min(t.elapsed().as_secs_f64());
+            assert!(taken.unwrap());
+            let t = Instant::now();
+            let back = Hits.decode(&payload, shape, &[]).unwrap();
+            outward = outward.min(t.elapsed().as_secs_f64());
+            assert!(back == cells);
         }
-        assert!(quick::decode::<u16>(&payload, sides).unwrap() == v);
-        all += payload.len();
-        all_hits += hits;
         let h = hits as f64;
         println!(
-            "{path} occupancy {:.4} hits {hits} bytes {} bits/hit {:.4} ns/hit {:.1} {:.1}",
-            h / v.len() as f64,
+            "{path} occupancy {:.4} hits {hits} bytes {} bits/hit {:.4} ns/hit {:.0} in, {:.0} out",
+            h / cells.len() as f64,
             payload.len(),
             payload.len() as f64 * 8.0 / h,
-            best_in * 1e9 / h,
-            best_out * 1e9 / h
+            inward * 1e9 / h,
+            outward * 1e9 / h
         );
+        bytes += payload.len();
+        sum += hits;
     }
-    println!("sum {all} bytes, {:.4} bits/hit", all as f64 * 8.0 / all_hits as f64);
+    println!("sum {bytes} bytes, {:.4} bits/hit", bytes as f64 * 8.0 / sum as f64);
 }

@@ -45,6 +45,7 @@ mod deep;
 mod mask;
 mod net;
 mod order;
+mod plane;
 pub mod quick;
 mod value;
 
@@ -264,7 +265,7 @@ fn planes(order: &Order) -> [usize; 3] {
 
 /// Whether layers are small enough to be held.
 fn fits([_, _, pads, times]: [usize; 4]) -> bool {
-    (pads + 2 * deep::NEAR).saturating_mul(times + 2 * deep::EDGE) <= MAX_LAYER
+    (pads + 2 * plane::NEAR).saturating_mul(times + 2 * plane::EDGE) <= MAX_LAYER
 }
 
 fn write_order(order: &Order, out: &mut Vec<u8>) {
@@ -293,12 +294,11 @@ fn read_order(c: &mut Cursor, count: usize) -> Result<Order> {
     Ok(order)
 }
 
-/// The values that there are, if there are any.
-fn alphabet(walked: &[u32]) -> Option<Alphabet> {
-    let hits = || walked.iter().copied().filter(|&v| v > 0);
-    let (first, last) = (hits().min()?, hits().max()?);
+/// The values that there are, of hits, if there are any.
+fn alphabet(hits: &[u32]) -> Option<Alphabet> {
+    let (first, last) = (*hits.iter().min()?, *hits.iter().max()?);
     let mut palette: Vec<u32> = Vec::new();
-    for v in hits() {
+    for &v in hits {
         if let Err(at) = palette.binary_search(&v) {
             palette.insert(at, v);
             if palette.len() > MAX_PALETTE {
@@ -310,10 +310,15 @@ fn alphabet(walked: &[u32]) -> Option<Alphabet> {
     Some(if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) })
 }
 
+/// All that is no zero.
+fn hits_of(walked: &[u32]) -> Vec<u32> {
+    walked.iter().copied().filter(|&v| v > 0).collect()
+}
+
 /// What can be known of hits beforehand.
 fn habits(walked: &[u32], times: usize) -> Option<Habits> {
-    let alphabet = alphabet(walked)?;
-    let mut hits: Vec<u32> = walked.iter().copied().filter(|&v| v > 0).collect();
+    let mut hits = hits_of(walked);
+    let alphabet = alphabet(&hits)?;
     let n = hits.len();
     let base = *hits.select_nth_unstable(n / 20).1;
     let middle = *hits.select_nth_unstable(n / 2).1;
@@ -504,13 +509,16 @@ fn trial(values: &[u32], order: &Order) -> u64 {
         part[longest] = part[longest].div_ceil(2);
         left /= 2;
     }
-    let mut cells = values.to_vec();
+    let mut cells = std::borrow::Cow::Borrowed(values);
     let mut sides = order.axes.clone();
     for axis in 0..sides.len() {
         let inner: usize = sides[axis + 1..].iter().product();
         let from = (sides[axis] - part[axis]) / 2 * inner;
-        let kept = cells.chunks_exact(sides[axis] * inner).flat_map(|c| &c[from..from + part[axis] * inner]);
-        cells = kept.copied().collect();
+        let mut kept = Vec::with_capacity(cells.len() / sides[axis] * part[axis]);
+        for c in cells.chunks_exact(sides[axis] * inner) {
+            kept.extend_from_slice(&c[from..from + part[axis] * inner]);
+        }
+        cells = kept.into();
         sides[axis] = part[axis];
     }
     let order = Order { axes: part, walk: order.walk.clone() };

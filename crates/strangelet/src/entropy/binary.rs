@@ -10,6 +10,8 @@
 //! are written (big-endian), and both are shifted left by 32. At the end as few bytes of a number are
 //! written (0 to 8) as keep it within `low .. low + range` whatever bytes follow.
 
+use std::hint::select_unpredictable;
+
 /// Either direction of the coder.
 pub trait BitCoder {
     /// Codes a bit whose probability of being one is `p`/65536, with 0 < `p` < 65536. The encoder takes
@@ -81,10 +83,9 @@ impl BitCoder for Encoder {
     fn code(&mut self, bit: bool, p: u32) -> bool {
         let split = (self.range >> 16) * p as u64;
         // without a branch on the bit, which nobody can foretell
-        let zero = (bit as u64).wrapping_sub(1);
-        let (low, over) = self.low.overflowing_add(split & zero);
+        let (low, over) = self.low.overflowing_add(select_unpredictable(bit, 0, split));
         self.low = low;
-        self.range = split.wrapping_add((self.range.wrapping_sub(split << 1)) & zero);
+        self.range = select_unpredictable(bit, split, self.range - split);
         if over {
             self.carry();
         }
@@ -140,9 +141,9 @@ impl BitCoder for Decoder<'_> {
     fn code(&mut self, _bit: bool, p: u32) -> bool {
         let split = (self.range >> 16) * p as u64;
         let bit = self.code < split;
-        let zero = (bit as u64).wrapping_sub(1);
-        self.code -= split & zero;
-        self.range = split.wrapping_add((self.range.wrapping_sub(split << 1)) & zero);
+        // without a branch on the bit, which nobody can foretell
+        self.code -= select_unpredictable(bit, 0, split);
+        self.range = select_unpredictable(bit, split, self.range - split);
         if self.range < 1 << 32 {
             self.code = self.code << 32 | self.word() as u64;
             self.range <<= 32;

@@ -160,8 +160,23 @@ impl Counter {
         let n = self.0 & 1023;
         let p = (self.0 >> 10) as i64;
         let target = -(bit as i64) & ((1 << 22) - 1);
-        let p = p + (((target - p) * RATE[n as usize] as i64) >> 16);
-        self.0 = (p as u32) << 10 | (n + (n < limit) as u32);
+        // The step moves the upper 22 bits, and stays within them; the number of bits below counts on.
+        let step = ((target - p) * RATE[n as usize] as i64) >> 16;
+        self.0 = self.0.wrapping_add((step as u32) << 10).wrapping_add((n < limit) as u32);
+    }
+
+    /// What several become that learn the same bit: the same as [`Counter::update`], side by side.
+    #[inline(always)]
+    pub fn learnt<const N: usize>(all: [Counter; N], bit: bool, limit: u32) -> [Counter; N] {
+        let target = -(bit as i32) & ((1 << 22) - 1);
+        let mut next = all;
+        for k in 0..N {
+            let n = all[k].0 & 1023;
+            let d = (target - (all[k].0 >> 10) as i32) as i64;
+            let step = ((d * RATE[n as usize] as i64) >> 16) as u32;
+            next[k] = Counter(all[k].0.wrapping_add(step << 10).wrapping_add((n < limit) as u32));
+        }
+        next
     }
 }
 
@@ -211,6 +226,20 @@ impl<const K: usize> Weights<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_learn_as_each_does() {
+        for n in 0..1024 {
+            for p in [0, 1, 500, 32768, 60000, 65535] {
+                for bit in [false, true] {
+                    let all = [Counter::starting(p, n), Counter::starting(p ^ 77, 1023 - n)];
+                    let mut each = all;
+                    each.iter_mut().for_each(|c| c.update(bit, 400));
+                    assert_eq!(Counter::learnt(all, bit, 400).map(|c| c.0), each.map(|c| c.0));
+                }
+            }
+        }
+    }
 
     #[test]
     fn squash_is_the_logistic_function() {

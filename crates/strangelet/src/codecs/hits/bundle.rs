@@ -229,7 +229,7 @@ pub fn fit(
         if frame.len() != layers * pads * times {
             return Err(corruption("a frame of another size"));
         }
-        if let Some(alphabet) = super::alphabet(&frame) {
+        if let Some(alphabet) = super::alphabet(&super::hits_of(&frame)) {
             model.use_alphabet(alphabet);
             model.code(&mut super::Meter(0), &frame)?;
         }

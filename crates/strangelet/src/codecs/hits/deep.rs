@@ -2,7 +2,8 @@
 
 use super::bundle::Visit;
 use super::mask::{Gaps, Mask, Stretch};
-use super::value::{Alphabet, Bell, Expected, Usual, Values};
+use super::plane::{Cell, HERE, NEAR, Plane, Window, shape_of};
+use super::value::{Alphabet, BELLS, Bells, Expected, Usual, Values};
 use crate::entropy::binary::BitCoder;
 use crate::error::{Result, corruption};
 use crate::limits;
@@ -23,66 +24,8 @@ pub struct Habits {
     pub period: usize,
 }
 
-/// Cells before and behind a row.
-pub const EDGE: usize = 4;
-/// Rows before and behind a layer.
-pub const NEAR: usize = 3;
 /// Classes of values; 0 is no hit.
 const CLASSES: usize = 16;
-
-/// What is known of a layer.
-pub struct Plane {
-    pub stride: usize,
-    /// Value above the base; 0 where there is no hit.
-    pub x: Vec<f32>,
-    /// Class of it.
-    pub class: Vec<u8>,
-    /// Place in the run + 1; 0 for no hit; at most 15.
-    pub place: Vec<u8>,
-    /// Class of the run's largest value.
-    pub peak: Vec<u8>,
-    /// Class of the error, 0 to 8.
-    pub error: Vec<u8>,
-    /// Hits as bits, and those of each row.
-    pub words: usize,
-    pub bits: Vec<u64>,
-    pub hits: Vec<u32>,
-}
-
-impl Plane {
-    fn new(pads: usize, times: usize) -> Self {
-        let stride = times + 2 * EDGE;
-        let n = stride * (pads + 2 * NEAR);
-        let words = times.div_ceil(64);
-        Plane {
-            stride,
-            x: vec![0.0; n],
-            class: vec![0; n],
-            place: vec![0; n],
-            peak: vec![0; n],
-            error: vec![4; n],
-            words,
-            bits: vec![0; words * (pads + 2 * NEAR)],
-            hits: vec![0; pads + 2 * NEAR],
-        }
-    }
-
-    fn clear(&mut self) {
-        // Only what was used.
-        let row = self.stride;
-        for (r, n) in self.hits.iter_mut().enumerate() {
-            if *n > 0 {
-                *n = 0;
-                self.x[r * row..][..row].fill(0.0);
-                self.class[r * row..][..row].fill(0);
-                self.place[r * row..][..row].fill(0);
-                self.peak[r * row..][..row].fill(0);
-                self.error[r * row..][..row].fill(4);
-                self.bits[r * self.words..][..self.words].fill(0);
-            }
-        }
-    }
-}
 
 const FEATURES: usize = 24;
 const FEW: usize = 8;
@@ -105,9 +48,28 @@ pub struct Deep {
     active: Vec<u64>,
 }
 
+/// A walk through an array.
+struct Walk<'a, C: BitCoder> {
+    deep: &'a mut Deep,
+    c: &'a mut C,
+    given: &'a [u32],
+}
+
+impl<C: BitCoder> pulp::WithSimd for Walk<'_, C> {
+    type Output = Result<Vec<u32>>;
+
+    // All that is called in it is compiled for the registers, too, as far as it is inlined.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Result<Vec<u32>> {
+        self.deep.walk(self.c, self.given)
+    }
+}
+
 /// What a run has so far.
 struct Run {
     start: usize,
+    /// The place in it, as the habits know it.
+    phase: Phase,
     peak: u8,
     /// Products with the run of the pad before, and its squares.
     cross: f32,
@@ -167,8 +129,18 @@ impl Deep {
         self.habits.alphabet = alphabet;
     }
 
-    /// Codes all values, in either direction. `given` is empty for a decoder.
+    /// Codes all values, in either direction, with registers of eight numbers where there are any (wider ones are slower
+    /// here): they do the same. `given` is empty for a decoder.
     pub fn code<C: BitCoder>(&mut self, c: &mut C, given: &[u32]) -> Result<Vec<u32>> {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return pulp::Simd::vectorize(simd, Walk { deep: self, c, given });
+        }
+        self.walk(c, given)
+    }
+
+    #[inline(always)]
+    fn walk<C: BitCoder>(&mut self, c: &mut C, given: &[u32]) -> Result<Vec<u32>> {
         let [frames, layers, pads, times] = self.sides;
         let mut out = limits::reserve(frames * layers * pads * times);
         let mut planes: [Plane; 3] = std::array::from_fn(|_| Plane::new(pads, times));
@@ -193,6 +165,7 @@ impl Deep {
         Ok(out)
     }
 
+    #[inline(always)]
     fn row<C: BitCoder>(
         &mut self,
         c: &mut C,
@@ -203,28 +176,14 @@ impl Deep {
         out: &mut [u32],
     ) {
         let times = out.len();
-        let words = planes[0].words;
         let r = pad + NEAR;
-        // Where something around makes hits likely.
+        // Where something around makes hits likely: a hit in the pad or the layer before, now or at the next time.
         let mut active = std::mem::take(&mut self.active);
         active.clear();
-        for w in 0..words {
-            let grow = |plane: &Plane, r: usize, back: u32, ahead: u32| {
-                let row = &plane.bits[r * words..][..words];
-                let here = row[w];
-                let before = if w > 0 { row[w - 1] } else { 0 };
-                let after = row.get(w + 1).copied().unwrap_or(0);
-                let mut a = here;
-                for k in 1..=back {
-                    a |= here << k | before >> (64 - k);
-                }
-                for k in 1..=ahead {
-                    a |= here >> k | after << (64 - k);
-                }
-                a
-            };
-            let [p0, p1, _] = &*planes;
-            active.push(grow(p0, r - 1, 0, 1) | grow(p1, r, 0, 1));
+        let (up, below) = (planes[0].marks(r - 1), planes[1].marks(r));
+        for (up, below) in up.windows(2).zip(below.windows(2)).skip(1) {
+            let (here, next) = (up[0] | below[0], up[1] | below[1]);
+            active.push(here | here >> 1 | next << 63);
         }
         let next_active = |t: usize| {
             let mut w = t / 64;
@@ -273,7 +232,8 @@ impl Deep {
             }
             // A run.
             runs += 1;
-            let mut run = Run { start: t, peak: 0, cross: 0.0, square: 1.0 };
+            let mut run =
+                Run { start: t, phase: Phase::new(self.habits.period), peak: 0, cross: 0.0, square: 1.0 };
             loop {
                 let v = self.value(c, planes, pad, t, &mut run, truth.get(t).copied().unwrap_or(0));
                 out[t] = v;
@@ -282,14 +242,14 @@ impl Deep {
                     break;
                 }
                 let bit = truth.get(t).is_some_and(|&v| v != 0);
-                let phase = phase(t - run.start, self.habits.period);
+                run.phase.step();
+                let phase = run.phase.get();
 
                 if !self.mask.go_on(c, bit, planes, pad, t, t - run.start, phase, run.peak) {
                     break;
                 }
             }
-            let i = r * planes[0].stride + EDGE;
-            planes[0].peak[i + run.start..i + t].fill(run.peak);
+            planes[0].crown(r, run.start, t, run.peak);
             last_end = t;
             last_peak = run.peak;
             if t < times {
@@ -300,6 +260,7 @@ impl Deep {
         self.active = active;
     }
 
+    #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     fn value<C: BitCoder>(
         &mut self,
@@ -310,46 +271,47 @@ impl Deep {
         run: &mut Run,
         truth: u32,
     ) -> u32 {
+        let r = pad + NEAR;
         let [p0, p1, p2] = planes;
-        let stride = p0.stride;
-        let i = (pad + NEAR) * stride + EDGE + t;
-        let up = i - stride;
+        let (own, up, far) = (p0.window(r, t), p0.window(r - 1, t), p0.window(r - 2, t));
+        let (layer, beside, deep) = (p1.window(r, t), p1.window(r - 1, t), p2.window(r, t));
         let k = t - run.start;
-        let phase = phase(k, self.habits.period);
+        let phase = run.phase.get();
         let unit = self.unit;
         let share = run.cross / run.square;
         let share = if share < 4.0 { share } else { 4.0 };
-        let (u0, u1) = (p0.x[up], p0.x[up - 1]);
-        let (a, b) = (p0.x[i - 1], p0.x[i - 2]);
-        let w0 = p0.x[up - stride];
-        let (l0, l1) = (p1.x[i], p1.x[i - 1]);
+        let (a, b) = (own[HERE - 1].x, own[HERE - 2].x);
+        let (u0, u1, u2, ahead) = (up[HERE].x, up[HERE - 1].x, up[HERE - 2].x, up[HERE + 1].x);
+        let (w0, w1) = (far[HERE].x, far[HERE - 1].x);
+        let (l0, l1, s0) = (layer[HERE].x, layer[HERE - 1].x, beside[HERE].x);
+        let rising = ratios([u0, l0, a, w0, u0, u0, 0.0, 0.0], [u1, l1, b, w1, u2, s0, 0.0, 0.0], unit);
         let x = [
             unit,
             a,
             b,
-            p0.x[i - 3],
+            own[HERE - 3].x,
             u0,
             u1,
-            p0.x[up - 2],
-            p0.x[up + 1],
+            u2,
+            ahead,
             w0,
-            p0.x[up - stride - 1],
-            p0.x[up - stride + 1],
+            w1,
+            far[HERE + 1].x,
             l0,
             l1,
-            p1.x[i + 1],
-            p1.x[i + 2],
-            p1.x[i - stride],
-            p2.x[i],
-            a * ratio(u0, u1, unit),
-            a * ratio(l0, l1, unit),
-            a * ratio(a, b, unit),
-            a * ratio(w0, p0.x[up - stride - 1], unit),
-            b * ratio(u0, p0.x[up - 2], unit),
-            l0 * ratio(u0, p1.x[i - stride], unit),
-            if p0.class[up] > 0 { 0.0 } else { unit },
+            layer[HERE + 1].x,
+            layer[HERE + 2].x,
+            s0,
+            deep[HERE].x,
+            a * rising[0],
+            a * rising[1],
+            a * rising[2],
+            a * rising[3],
+            b * rising[4],
+            l0 * rising[5],
+            if up[HERE].class > 0 { 0.0 } else { unit },
         ];
-        let few = [unit, a, b, u0, u1, p0.x[up + 1], l0, share * u0];
+        let few = [unit, a, b, u0, u1, ahead, l0, share * u0];
         let base = self.habits.base as f32;
         let e = self.guess.full[phase].predict(&x);
         let f = self.guess.few[phase].predict(&few);
@@ -359,12 +321,13 @@ impl Deep {
         let e = if e < high { e } else { high };
         let f = if f > low { f } else { low };
         let f = if f < high { f } else { high };
-        let (k1, k2) = (p0.class[i - 1] as usize, p0.class[i - 2] as usize);
-        let (c0, c1) = (p0.class[up] as usize, p0.class[up + 1] as usize);
-        let d0 = p1.class[i] as usize;
+        let class_of = |w: &Window, at: usize| (w[at].class & 15) as usize;
+        let (k1, k2) = (class_of(own, HERE - 1), class_of(own, HERE - 2));
+        let (c0, c1) = (class_of(up, HERE), class_of(up, HERE + 1));
+        let d0 = class_of(layer, HERE);
         let q = class((e + unit) / unit * 0.5) as usize;
-        let place = shape_of(p0, up);
-        let (e1, eu) = (p0.error[i - 1] as usize, p0.error[up] as usize);
+        let place = shape_of(up, p0.marked(r - 1, t, 2, 5));
+        let (e1, eu) = (own[HERE - 1].error as usize, up[HERE].error as usize);
         let cells = [
             phase * 1024 + fine(e, unit),
             phase * 1024 + (e1 * 9 + eu) * 8 + q / 2,
@@ -380,18 +343,16 @@ impl Deep {
         let table = &mut self.guess.tables;
         let own = table[0][cells[0]].of(prior, 4.0);
         let size = own.1;
-        let set = |middle: f32, size: f32, wide: bool| {
-            let least = 0.02 * unit;
-            Bell { middle: base + middle, inverse: 1.0 / (if size > least { size } else { least }), wide }
-        };
         let by = |j: usize| table[j][cells[j]].of(size, 4.0);
         let (s1, s2, s3) = (by(1), by(2), by(3));
-        let bells = [
-            set(e, size, true),
-            set(e + s1.0, s1.1, false),
-            set(e + s2.0, s2.1, false),
-            set(f + s3.0, s3.1, false),
-        ];
+        let least = 0.02 * unit;
+        let mut bells =
+            Bells { middle: [e, e + s1.0, e + s2.0, f + s3.0], inverse: [size, s1.1, s2.1, s3.1] };
+        for b in 0..BELLS {
+            bells.middle[b] += base;
+            let size = bells.inverse[b];
+            bells.inverse[b] = 1.0 / (if size > least { size } else { least });
+        }
         let middle = e + own.0;
         let sized = class(size / unit * 4.0) as usize;
         let over = (middle + unit) / unit;
@@ -416,28 +377,27 @@ impl Deep {
         let z = error / size;
         let z = if z > -4.0 { z } else { -4.0 };
         let z = if z < 4.0 { z } else { 4.0 };
-        p0.error[i] = ((z + 4.5) as usize).min(8) as u8;
-        p0.x[i] = y;
-        let cl = class((y + unit) / unit * 0.5).max(1);
-        p0.class[i] = cl;
-        p0.place[i] = (k + 1).min(15) as u8;
-        run.peak = run.peak.max(cl);
-        run.cross += (y + unit) * p0.x[up];
-        run.square += p0.x[up] * p0.x[up];
-        let r = pad + NEAR;
-        p0.bits[r * p0.words + t / 64] |= 1 << (t % 64);
-        p0.hits[r] += 1;
+        let class = class((y + unit) / unit * 0.5).max(1);
+        run.peak = run.peak.max(class);
+        run.cross += (y + unit) * u0;
+        run.square += u0 * u0;
+        let (place, error) = ((k + 1).min(15) as u8, ((z + 4.5) as usize).min(8) as u8);
+        p0.put(r, t, Cell { x: y, class, place, peak: 0, error });
         v
     }
 }
 
 /// About a / b, where both are more than noise.
 #[inline(always)]
-fn ratio(a: f32, b: f32, unit: f32) -> f32 {
-    let b = if b > 0.0 { b } else { 0.0 };
-    let r = a / (b + 4.0 * unit);
-    let r = if r < 4.0 { r } else { 4.0 };
-    if r > 0.0 { r } else { 0.0 }
+fn ratios(a: [f32; 8], b: [f32; 8], unit: f32) -> [f32; 8] {
+    let mut r = [0.0f32; 8];
+    for k in 0..8 {
+        let b = if b[k] > 0.0 { b[k] } else { 0.0 };
+        let q = a[k] / (b + 4.0 * unit);
+        let q = if q < 4.0 { q } else { 4.0 };
+        r[k] = if q > 0.0 { q } else { 0.0 };
+    }
+    r
 }
 
 /// Steps of an expectation: linear, then by powers.
@@ -448,10 +408,31 @@ fn fine(e: f32, unit: f32) -> usize {
     if x < 16.0 { x as usize } else { (16 + class(x / 16.0) as usize * 2).min(63) }
 }
 
-/// Place in a run as the habits know it, below 16.
-#[inline(always)]
-fn phase(k: usize, period: usize) -> usize {
-    if period == 0 || k < period { k.min(15) } else { (k % period + period).min(15) }
+/// Place in a run as the habits know it: counts through the first period, then again and again through a second.
+struct Phase {
+    at: usize,
+    period: usize,
+}
+
+impl Phase {
+    fn new(period: usize) -> Self {
+        Phase { at: 0, period }
+    }
+
+    #[inline(always)]
+    fn step(&mut self) {
+        self.at += 1;
+        // Without a period it only counts.
+        if self.period > 0 && self.at == 2 * self.period {
+            self.at = self.period;
+        }
+    }
+
+    /// Below 16.
+    #[inline(always)]
+    fn get(&self) -> usize {
+        self.at.min(15)
+    }
 }
 
 /// Class of a value of at least 0: 1 to 15, about 1.4 steps an octave.
@@ -462,21 +443,44 @@ fn class(x: f32) -> u8 {
     (1 + e).clamp(1, CLASSES as i32 - 1) as u8
 }
 
-/// How the run of the row before lies at a time: its place there, or how long until it starts, or since it ended.
-#[inline(always)]
-pub fn shape_of(p: &Plane, at: usize) -> usize {
-    let k = p.place[at] as usize;
-    if k > 0 {
-        k
-    } else if p.place[at + 1] > 0 {
-        16
-    } else if p.place[at - 1] > 0 {
-        17
-    } else if p.place[at + 2] > 0 {
-        18
-    } else if p.place[at - 2] > 0 {
-        19
-    } else {
-        0
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::binary::{Decoder, Encoder};
+
+    /// Tracks through two frames, with some noise.
+    fn frames(sides: Sides) -> Vec<u32> {
+        let [frames, layers, pads, times] = sides;
+        let mut v = vec![0; frames * layers * pads * times];
+        let mut x = 0x2545_f491_4f6c_dd1du64;
+        for track in 0..frames * 12 {
+            for layer in 0..layers {
+                x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let pad = (track * 7 + layer * (track % 3)) % (pads - 2);
+                let time = (track * 31 + layer * 4) % (times - 6);
+                for k in 0..10 {
+                    let at = ((track % frames * layers + layer) * pads + pad + k / 5) * times + time + k % 5;
+                    v[at] = 70 + (x >> (k * 4) & 15) as u32 * (1 + k as u32 % 5);
+                }
+            }
+        }
+        v
+    }
+
+    #[test]
+    fn wide_registers_do_the_same() {
+        let sides = [2, 6, 40, 90];
+        let v = frames(sides);
+        let model = || {
+            let alphabet = Alphabet::Range(70, 70 + 75);
+            Deep::new(Habits { alphabet, base: 72, unit: 40, period: 5 }, sides)
+        };
+        let (mut wide, mut plain) = (Encoder::new(), Encoder::new());
+        model().code(&mut wide, &v).unwrap();
+        model().walk(&mut plain, &v).unwrap();
+        let (wide, plain) = (wide.finish(), plain.finish());
+        assert!(wide == plain, "{} bytes, {} bytes", wide.len(), plain.len());
+        assert!(model().walk(&mut Decoder::new(&wide), &[]).unwrap() == v);
+        assert!(model().code(&mut Decoder::new(&plain), &[]).unwrap() == v);
     }
 }

@@ -1,8 +1,9 @@
 //! Where hits are.
 
 use super::bundle::Visit;
-use super::deep::{EDGE, NEAR, Plane, shape_of};
+
 use super::net::{Net, TABLES, Tables};
+use super::plane::{HERE, NEAR, Plane, Window, shape_of};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
 use crate::error::Result;
@@ -14,17 +15,18 @@ const LIMIT: u32 = 1000;
 
 /// Counters and weights of one kind of question.
 struct Question<const N: usize> {
-    counters: Vec<Counter>,
+    /// Of each kind of context, for each context.
+    counters: Vec<[Counter; SIZE]>,
     net: Net<N>,
 }
 
 impl<const N: usize> Question<N> {
     fn new(sizes: [usize; 2], first: f32) -> Self {
-        Question { counters: vec![Counter::default(); N * SIZE], net: Net::new(sizes, first, 0.006) }
+        Question { counters: vec![[Counter::default(); SIZE]; N], net: Net::new(sizes, first, 0.006) }
     }
 
     fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
-        v.counters(&mut self.counters)?;
+        v.counters(self.counters.as_flattened_mut())?;
         self.net.visit(v)
     }
 
@@ -38,18 +40,18 @@ impl<const N: usize> Question<N> {
         contexts: [usize; N],
         at: [usize; 2],
     ) -> bool {
-        let mut x = [0.0f32; N];
-        let mut cells = contexts;
-        for (k, cell) in cells.iter_mut().enumerate() {
-            debug_assert!(*cell < SIZE, "{k} {cell}");
-            *cell = k * SIZE + (*cell & (SIZE - 1));
-            x[k] = t.input(self.counters[*cell]);
+        let mut cells = [Counter::default(); N];
+        for ((cell, counters), at) in cells.iter_mut().zip(&self.counters).zip(contexts) {
+            debug_assert!(at < SIZE);
+            *cell = counters[at & (SIZE - 1)];
         }
+        let x = t.inputs(&cells);
         let mixed = self.net.mix(t, x, at);
         let bit = c.code(bit, mixed.p());
-        self.net.update(&mixed, bit);
-        for cell in cells {
-            self.counters[cell].update(bit, LIMIT);
+        self.net.update(&mixed, at, bit);
+        let next = Counter::learnt(cells, bit, LIMIT);
+        for ((counters, at), cell) in self.counters.iter_mut().zip(contexts).zip(next) {
+            counters[at & (SIZE - 1)] = cell;
         }
         bit
     }
@@ -63,13 +65,16 @@ pub struct Mask {
     sure: Vec<Counter>,
 }
 
+/// Class of a time of a window.
 #[inline(always)]
-fn bits(p: &Plane, at: usize, n: usize) -> usize {
-    let mut x = 0;
-    for k in 0..n {
-        x |= usize::from(p.class[at + k] > 0) << k;
-    }
-    x
+fn class(w: &Window, at: usize) -> usize {
+    (w[at].class & 15) as usize
+}
+
+/// The largest peak at the middle of a window and beside it.
+#[inline(always)]
+fn peak(w: &Window) -> usize {
+    (w[HERE].peak.max(w[HERE + 1].peak).max(w[HERE - 1].peak) & 15) as usize
 }
 
 impl Mask {
@@ -97,7 +102,7 @@ impl Mask {
 
     /// Whether a run starts here.
     #[allow(clippy::too_many_arguments)]
-    #[inline]
+    #[inline(always)]
     pub fn start<C: BitCoder>(
         &mut self,
         c: &mut C,
@@ -110,25 +115,24 @@ impl Mask {
         last_peak: u8,
     ) -> bool {
         let [p0, p1, p2] = planes;
-        let stride = p0.stride;
-        let i = (pad + NEAR) * stride + EDGE + t;
-        let (up, up2) = (i - stride, i - 2 * stride);
+        let r = pad + NEAR;
+        let (up, up2, up3) = (p0.window(r - 1, t), p0.window(r - 2, t), p0.window(r - 3, t));
+        let (low, left, right) = (p1.window(r, t), p1.window(r - 1, t), p1.window(r + 1, t));
         let since = if last_end == 0 { 31 } else { (t - last_end).min(30) };
-        let u = bits(p0, up - 2, 6);
-        let u2 = bits(p0, up2 - 1, 3);
-        let l = bits(p1, i - 1, 3);
-        let (la, lb) = (bits(p1, i - stride - 1, 3), bits(p1, i + stride - 1, 3));
-        let cl = |p: &Plane, at: usize| p.class[at] as usize;
-        let place = shape_of(p0, up);
-        let upeak = p0.peak[up].max(p0.peak[up + 1]).max(p0.peak[up - 1]) as usize;
-        let upeak2 = p0.peak[up2].max(p0.peak[up2 + 1]).max(p0.peak[up2 - 1]) as usize;
+        let u = p0.marked(r - 1, t, 2, 6);
+        let u2 = p0.marked(r - 2, t, 1, 3);
+        let l5 = p1.marked(r, t, 2, 5);
+        let l = l5 >> 1 & 7;
+        let (la, lb) = (p1.marked(r - 1, t, 1, 3), p1.marked(r + 1, t, 1, 3));
+        let place = shape_of(up, u);
+        let (upeak, upeak2) = (peak(up), peak(up2));
         let trend = match (upeak2, upeak) {
             (0, _) => 0,
             (a, b) if a < b => 1,
             (a, b) if a == b => 2,
             _ => 3,
         };
-        let lp = p1.peak[i].max(p1.peak[i + 1]).max(p1.peak[i - 1]) as usize;
+        let (lp, lpa, lpb) = (peak(low), peak(left), peak(right));
         let around =
             (u & 0b11110).count_ones() + u2.count_ones() + l.count_ones() + la.count_ones() + lb.count_ones();
         let u_core = (u >> 1) & 7; // t-1, t, t+1
@@ -139,29 +143,22 @@ impl Mask {
             17..=30 => 9,
             _ => 10,
         };
-        let across = |p: &Plane| {
-            let mut x = 0;
-            for k in 0..5 {
-                x |= usize::from(p.class[i + k * stride - 2 * stride] > 0) << k;
-            }
-            x
-        };
-        let (a1, a2) = (across(p1), across(p2));
-        let peak = |at: usize| p1.peak[at].max(p1.peak[at + 1]).max(p1.peak[at - 1]) as usize;
-        let (lpa, lpb) = (peak(i - stride), peak(i + stride));
-        let lplace = shape_of(p1, i);
+        let (a1, a2) = (p1.across(r, t), p2.across(r, t));
+        let lplace = shape_of(low, l5);
+        let (c0, c1, c2) = (class(up, HERE), class(up, HERE + 1), class(up, HERE + 2));
+        let (d0, d3) = (class(up2, HERE), class(up3, HERE));
         let contexts = [
             l | la << 3 | lb << 6 | u_core << 9,
-            cl(p0, up) << 8 | cl(p0, up + 1) << 4 | cl(p0, up2),
+            c0 << 8 | c1 << 4 | d0,
             place * 64 + upeak * 4 + trend,
             place * 160 + upeak2 * 10 + (lp / 2).min(9),
             layer.min(63) * 64 + (u >> 1 & 15) + (usize::from(l & 2 > 0)) * 16 + usize::from(l & 4 > 0) * 32,
             gap * 256 + (last_peak as usize) * 16 + (u >> 1 & 15),
-            cl(p0, up + 1) << 8 | cl(p0, up + 2) << 4 | cl(p1, i + 1),
+            c1 << 8 | c2 << 4 | class(low, HERE + 1),
             a1 | a2 << 5 | usize::from(u & 4 > 0) << 10 | usize::from(u & 8 > 0) << 11,
             (lpa / 2) << 9 | (lp / 2) << 6 | (lpb / 2) << 3 | (upeak / 2),
             place * 200 + lplace * 10 + a1.count_ones() as usize,
-            cl(p0, up) << 8 | cl(p0, up2) << 4 | cl(p0, up2 - stride),
+            c0 << 8 | d0 << 4 | d3,
             (t >> 2).min(127) * 32 + around.min(15) as usize * 2 + usize::from(u & 4 > 0),
         ];
         self.start.code(self.t, c, bit, contexts, [u, (around.min(15) as usize) * 4 + trend])
@@ -169,7 +166,7 @@ impl Mask {
 
     /// Whether a run goes on here.
     #[allow(clippy::too_many_arguments)]
-    #[inline]
+    #[inline(always)]
     pub fn go_on<C: BitCoder>(
         &mut self,
         c: &mut C,
@@ -189,29 +186,28 @@ impl Mask {
             return bit;
         }
         let [p0, p1, _] = planes;
-        let stride = p0.stride;
-        let i = (pad + NEAR) * stride + EDGE + t;
-        let up = i - stride;
-        let cl = |p: &Plane, at: usize| p.class[at] as usize;
-        let (k1, k2) = (cl(p0, i - 1), cl(p0, i - 2));
-        let x = (p0.x[i - 1] + 8.0) as i32;
+        let r = pad + NEAR;
+        let (own, up, low) = (p0.window(r, t), p0.window(r - 1, t), p1.window(r, t));
+        let (k1, k2, c0) = (class(own, HERE - 1), class(own, HERE - 2), class(up, HERE));
+        let x = (own[HERE - 1].x + 8.0) as i32;
         let x = x.clamp(0, 63) as usize;
-        let d = (p0.x[i - 1] - p0.x[i - 2]) as i32;
+        let d = (own[HERE - 1].x - own[HERE - 2].x) as i32;
         let d = (d.clamp(-4, 3) + 4) as usize;
-        let lplace = shape_of(p1, i);
-        let u = bits(p0, up - 1, 4);
-        let l = bits(p1, i - 1, 4);
+        let l5 = p1.marked(r, t, 2, 5);
+        let lplace = shape_of(low, l5);
+        let u = p0.marked(r - 1, t, 1, 4);
+        let l = l5 >> 1;
         let contexts = [
             phase * 64 + x,
             phase * 128 + (k1 * 8 + d),
             phase * 256 + u * 16 + l,
-            phase * 256 + k1 * 16 + cl(p0, up),
+            phase * 256 + k1 * 16 + c0,
             phase * 256 + k1 * 16 + k2,
-            phase * 256 + peak as usize * 16 + cl(p0, up + 1),
+            phase * 256 + peak as usize * 16 + class(up, HERE + 1),
             lplace * 160 + phase * 10 + k1.min(9),
             k.min(255),
         ];
-        let bit = self.go.code(self.t, c, bit, contexts, [phase, k1 * 16 + cl(p0, up)]);
+        let bit = self.go.code(self.t, c, bit, contexts, [phase, k1 * 16 + c0]);
         self.sure[k.min(255)].update(bit, LIMIT);
         bit
     }
@@ -240,29 +236,6 @@ pub struct Stretch {
     pub since: usize,
 }
 
-/// Hits of a row from one time to another.
-#[allow(clippy::needless_range_loop)]
-#[inline(always)]
-fn count(p: &Plane, row: usize, from: usize, to: usize) -> usize {
-    if p.hits[row] == 0 {
-        return 0;
-    }
-    let bits = &p.bits[row * p.words..][..p.words];
-    let (a, b) = (from / 64, (to - 1) / 64);
-    let mut n = 0;
-    for w in a..=b {
-        let mut x = bits[w];
-        if w == a {
-            x &= !0 << (from % 64);
-        }
-        if w == b {
-            x &= !0 >> (63 - (to - 1) % 64);
-        }
-        n += x.count_ones() as usize;
-    }
-    n
-}
-
 impl Gaps {
     pub fn new() -> Self {
         Gaps { t: &TABLES, any: Question::new([32, 64], 0.3), half: Question::new([32, 1], 0.4) }
@@ -281,7 +254,7 @@ impl Gaps {
     }
 
     /// The distance of the first hit from the begin of a stretch, if there is one. `hit` is it for an encoder.
-    #[inline]
+    #[inline(always)]
     pub fn code<C: BitCoder>(
         &mut self,
         c: &mut C,
@@ -297,21 +270,21 @@ impl Gaps {
         let q = |n: u32| if n < 4 { n as usize } else { (n.ilog2() as usize + 2).min(7) };
         let around = |from: usize, to: usize| {
             [
-                count(p1, r + 1, from, to),
-                count(p1, r + 2, from, to),
-                count(p1, r - 1, from, to) + count(p0, r - 2, from, to),
-                count(p2, r, from, to) + count(p2, r + 1, from, to),
+                p1.count(r + 1, from, to),
+                p1.count(r + 2, from, to),
+                p1.count(r - 1, from, to) + p0.count(r - 2, from, to),
+                p2.count(r, from, to) + p2.count(r + 1, from, to),
             ]
             .map(|n| if n < 3 { n } else { 3 })
         };
         let nc = length_class(n);
         let near = around(s.from, s.from + n);
-        let (h0, h1, h2) = (q(p0.hits[r - 1]), q(p1.hits[r]), q(p0.hits[r]));
+        let (h0, h1, h2) = (q(p0.hits(r - 1)), q(p1.hits(r)), q(p0.hits(r)));
         let contexts = [
             nc * 64 + near[0] * 16 + near[1] * 4 + near[2],
             nc * 64 + near[0] * 16 + near[3] * 4 + usize::from(s.last) * 2 + usize::from(s.from == 0),
             nc * 64 + h0 * 8 + h1,
-            nc * 64 + h2 * 8 + q(p1.hits[r + 1]),
+            nc * 64 + h2 * 8 + q(p1.hits(r + 1)),
             nc * 16 + s.runs.min(7) * 2 + usize::from(s.last),
             n.min(1023) * 4 + near[0],
             nc * 64 + layer.min(63),

@@ -13,7 +13,7 @@ const PARTS: usize = 2048;
 /// Logits within which probabilities differ.
 const EDGE: f32 = 11.0;
 /// Bits that a counter has seen when it is trusted for good.
-const TRUSTED: usize = 64;
+const TRUSTED: usize = 63;
 
 /// Part by which the rate nears its least at every decision.
 const FALL: f32 = 1.0 / 65536.0;
@@ -24,8 +24,10 @@ pub struct Tables {
     stretch: [f32; STEPS],
     /// Probability of the middles of the 2048 parts of -11 .. 11.
     squash: [f32; PARTS],
-    /// (n + 0.3) / (n + 1.5)
-    trust: [f32; TRUSTED],
+    /// What a coder takes for it.
+    coded: [u16; PARTS],
+    /// (n + 0.3) / (n + 1.5) for n bits seen, of at most 63.
+    trust: [f32; 1024],
 }
 
 /// The natural logarithm, by sixteen of Halley's steps on e^y = x.
@@ -40,7 +42,7 @@ fn ln(x: f64) -> f64 {
 
 /// The tables.
 pub static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let mut t = Tables { stretch: [0.0; STEPS], squash: [0.0; PARTS], trust: [0.0; TRUSTED] };
+    let mut t = Tables { stretch: [0.0; STEPS], squash: [0.0; PARTS], coded: [0; PARTS], trust: [0.0; 1024] };
     for (i, x) in t.stretch.iter_mut().enumerate() {
         let p = (i as f64 + 0.5) / STEPS as f64;
         *x = ln(p / (1.0 - p)) as f32;
@@ -48,9 +50,11 @@ pub static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     for (i, x) in t.squash.iter_mut().enumerate() {
         let y = f64::from(EDGE) * ((2 * i + 1) as f64 / PARTS as f64 - 1.0);
         *x = (1.0 / (1.0 + math::exp(-y))) as f32;
+        t.coded[i] = ((*x * 65536.0) as i32).clamp(12, 65524) as u16;
     }
     for (n, x) in t.trust.iter_mut().enumerate() {
-        *x = (n as f32 + 0.3) / (n as f32 + 1.5);
+        let n = n.min(TRUSTED) as f32;
+        *x = (n + 0.3) / (n + 1.5);
     }
     t
 });
@@ -63,21 +67,26 @@ impl Tables {
         self.stretch[(p + 1.0).to_bits() as usize >> 11 & (STEPS - 1)]
     }
 
-    /// Probability of a logit.
+    /// Probability of a logit, as it is and as a coder takes it.
     #[inline(always)]
-    pub fn squash(&self, x: f32) -> f32 {
+    pub fn squash(&self, x: f32) -> (f32, u32) {
         let x = if x > -EDGE { x } else { -EDGE };
         let x = if x < 10.99 { x } else { 10.99 };
         // From 1 to 2, of which the highest bits of the mantissa are the part.
         let at = x * (0.5 / EDGE) + 1.5;
-        self.squash[at.to_bits() as usize >> 12 & (PARTS - 1)]
+        let part = at.to_bits() as usize >> 12 & (PARTS - 1);
+        (self.squash[part], u32::from(self.coded[part]))
     }
 
-    /// A counter as an input: the less it has seen, the nearer to 0.
+    /// Counters as inputs: the less they have seen, the nearer to 0.
     #[inline(always)]
-    pub fn input(&self, c: Counter) -> f32 {
-        let n = (c.seen() as usize).min(TRUSTED - 1);
-        self.stretch[(c.p() >> 4) as usize & (STEPS - 1)] * self.trust[n]
+    pub fn inputs<const N: usize>(&self, counters: &[Counter; N]) -> [f32; N] {
+        let mut x = [0.0f32; N];
+        for k in 0..N {
+            let n = counters[k].seen() as usize & 1023;
+            x[k] = self.stretch[(counters[k].p() >> 4) as usize & (STEPS - 1)] * self.trust[n];
+        }
+        x
     }
 }
 
@@ -91,8 +100,8 @@ pub struct Net<const N: usize> {
 /// What a net added up.
 pub struct Mixed<const N: usize> {
     x: [f32; N],
-    at: [usize; 2],
     p: f32,
+    coded: u32,
 }
 
 impl<const N: usize> Net<N> {
@@ -114,31 +123,65 @@ impl<const N: usize> Net<N> {
         Ok(())
     }
 
+    /// The weights of one of the second contexts, with all of the first.
+    #[inline(always)]
+    pub fn rows(&mut self, second: usize) -> Rows<'_, N> {
+        let [a, b] = &mut self.weights;
+        Rows { first: a, second: &mut b[second], rate: &mut self.rate, least: self.least }
+    }
+
     /// The probability by the inputs; `at` chooses the weights.
     #[inline(always)]
-    pub fn mix(&self, t: &Tables, x: [f32; N], at: [usize; 2]) -> Mixed<N> {
-        let (a, b) = (&self.weights[0][at[0]], &self.weights[1][at[1]]);
+    pub fn mix(&mut self, t: &Tables, x: [f32; N], at: [usize; 2]) -> Mixed<N> {
+        self.rows(at[1]).mix(t, x, at[0])
+    }
+
+    /// Follows the error.
+    #[inline(always)]
+    pub fn update(&mut self, mixed: &Mixed<N>, at: [usize; 2], bit: bool) {
+        self.rows(at[1]).update(mixed, at[0], bit);
+    }
+}
+
+/// Weights of a net, as far as one context chooses them.
+pub struct Rows<'a, const N: usize> {
+    first: &'a mut [[f32; N]],
+    second: &'a mut [f32; N],
+    rate: &'a mut f32,
+    least: f32,
+}
+
+impl<const N: usize> Rows<'_, N> {
+    /// The probability by the inputs.
+    #[inline(always)]
+    pub fn mix(&self, t: &Tables, x: [f32; N], at: usize) -> Mixed<N> {
+        let (a, b) = (&self.first[at], &*self.second);
         let mut lanes = [0.0f32; 4];
         for q in 0..N / 4 {
             for k in 0..4 {
                 lanes[k] += x[q * 4 + k] * (a[q * 4 + k] + b[q * 4 + k]);
             }
         }
-        let p = t.squash((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
-        Mixed { x, at, p }
+        let (p, coded) = t.squash((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+        Mixed { x, p, coded }
     }
 
     /// Follows the error.
     #[inline(always)]
-    pub fn update(&mut self, mixed: &Mixed<N>, bit: bool) {
-        let y = if bit { 1.0 } else { 0.0 };
-        let e = (y - mixed.p) * self.rate;
-        self.rate -= (self.rate - self.least) * FALL;
-        let step = mixed.x.map(|x| x * e);
-        for s in 0..2 {
-            for (w, d) in self.weights[s][mixed.at[s]].iter_mut().zip(step) {
-                *w += d;
-            }
+    pub fn update(&mut self, mixed: &Mixed<N>, at: usize, bit: bool) {
+        // 1 or 0, without a branch
+        let y = f32::from(u8::from(bit));
+        let e = (y - mixed.p) * *self.rate;
+        *self.rate -= (*self.rate - self.least) * FALL;
+        let mut step = mixed.x;
+        for x in &mut step {
+            *x *= e;
+        }
+        for (w, d) in self.first[at].iter_mut().zip(&step) {
+            *w += d;
+        }
+        for (w, d) in self.second.iter_mut().zip(&step) {
+            *w += d;
         }
     }
 }
@@ -147,6 +190,6 @@ impl<const N: usize> Mixed<N> {
     /// The probability for the coder.
     #[inline(always)]
     pub fn p(&self) -> u32 {
-        ((self.p * 65536.0) as i32).clamp(12, 65524) as u32
+        self.coded
     }
 }

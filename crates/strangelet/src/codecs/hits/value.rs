@@ -1,7 +1,7 @@
 //! Values of hits: how far each lies from what its neighbours let expect.
 
 use super::bundle::Visit;
-use super::net::{Net, TABLES, Tables};
+use super::net::{Net, Rows, TABLES, Tables};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
 use crate::error::Result;
@@ -92,15 +92,13 @@ impl Alphabet {
     }
 }
 
-/// A bell around a place.
+/// Bells around places; the flanks of the first are those of large errors.
 #[derive(Clone, Copy, Default)]
-pub struct Bell {
-    /// Where its middle is.
-    pub middle: f32,
+pub struct Bells {
+    /// Where their middles are.
+    pub middle: [f32; BELLS],
     /// 1 / the mean size of an error.
-    pub inverse: f32,
-    /// Whether its flanks are those of large errors.
-    pub wide: bool,
+    pub inverse: [f32; BELLS],
 }
 
 /// Mean and mean size of the errors in a context.
@@ -141,50 +139,64 @@ impl Usual {
 /// Steps of a unit, units on either side.
 const BELL_STEPS: f32 = 16.0;
 const BELL_RANGE: f32 = 16.0;
-const BELL_ENTRIES: usize = 513;
+const BELL_PARTS: usize = 512;
 
-/// Tails of both shapes: what lies below -16 ..= 16.
-pub struct Tails {
-    narrow: [f32; BELL_ENTRIES],
-    wide: [f32; BELL_ENTRIES],
-}
+/// Tails of both shapes, first the narrow one: what lies below -16 ..= 16, and what there is until the next entry.
+pub struct Tails([[f32; 2]; 2 * BELL_PARTS]);
+
+/// Where the shape of each bell begins.
+const SHAPES: [u32; BELLS] = [BELL_PARTS as u32, 0, 0, 0];
 
 /// The tables of the tails.
 pub static TAILS: std::sync::LazyLock<Tails> = std::sync::LazyLock::new(|| {
     use crate::model::bell::{Bell, Shape};
-    let (n, w) = (Bell::new(0.0, 1.0, Shape::Narrow), Bell::new(0.0, 1.0, Shape::Wide));
-    let mut t = Tails { narrow: [0.0; BELL_ENTRIES], wide: [0.0; BELL_ENTRIES] };
-    for i in 0..BELL_ENTRIES {
-        let z = f64::from(i as f32 / BELL_STEPS - BELL_RANGE);
-        t.narrow[i] = n.below(z) as f32;
-        t.wide[i] = w.below(z) as f32;
+    let mut t = Tails([[0.0; 2]; 2 * BELL_PARTS]);
+    for (half, shape) in [Shape::Narrow, Shape::Wide].into_iter().enumerate() {
+        let bell = Bell::new(0.0, 1.0, shape);
+        let below = |i: usize| bell.below(f64::from(i as f32 / BELL_STEPS - BELL_RANGE)) as f32;
+        for i in 0..BELL_PARTS {
+            t.0[half * BELL_PARTS + i] = [below(i), below(i + 1) - below(i)];
+        }
     }
     t
 });
 
-#[inline(always)]
-fn below(t: &[f32; BELL_ENTRIES], z: f32) -> f32 {
-    let z = if z > -15.99 { z } else { -15.99 };
-    let z = if z < 15.99 { z } else { 15.99 };
-    // From 1 to 2: nine bits of the mantissa choose, the others are the part.
-    let x = (z * (0.5 / BELL_RANGE) + 1.5).to_bits();
-    let i = (x >> 14 & 511) as usize;
-    let part = (x & 0x3fff) as f32 * (1.0 / 16384.0);
-    t[i] + (t[i + 1] - t[i]) * part
+impl Tails {
+    /// What of each bell lies below `sign` * (a place - its middle), in units of its size.
+    #[inline(always)]
+    fn beyond(&self, e: &Bells, place: f32, sign: f32) -> [f32; BELLS] {
+        let (mut at, mut part) = ([0u32; BELLS], [0.0f32; BELLS]);
+        for k in 0..BELLS {
+            let z = (place - e.middle[k]) * e.inverse[k] * sign;
+            let z = if z > -15.99 { z } else { -15.99 };
+            let z = if z < 15.99 { z } else { 15.99 };
+            // From 1 to 2: nine bits of the mantissa choose, the others are the part.
+            let x = (z * (0.5 / BELL_RANGE) + 1.5).to_bits();
+            at[k] = (x >> 14 & 511) + SHAPES[k];
+            part[k] = (x & 0x3fff) as i32 as f32 * (1.0 / 16384.0);
+        }
+        let mut f = [0.0f32; BELLS];
+        for k in 0..BELLS {
+            let [below, more] = self.0[at[k] as usize & (2 * BELL_PARTS - 1)];
+            f[k] = below + more * part[k];
+        }
+        f
+    }
 }
 
 /// Codes values.
 pub struct Values {
     t: &'static Tables,
     tails: &'static Tails,
-    counters: Vec<Counter>,
+    /// Of each kind of context, for each context.
+    counters: Vec<[Counter; NODES]>,
     net: Net<INPUTS>,
 }
 
 /// What is known of a value before it comes.
 pub struct Expected {
     /// The bells.
-    pub bells: [Bell; BELLS],
+    pub bells: Bells,
     /// Where the value is expected: the origin of the tree.
     pub middle: f32,
     /// Expected mean size of the error.
@@ -195,12 +207,57 @@ pub struct Expected {
     pub set: usize,
 }
 
-struct Step<'a> {
-    one: [f32; BELLS],
-    all: [f32; BELLS],
-    node: usize,
-    bases: &'a [usize; COUNTERS],
-    set: usize,
+/// What the decisions of one value share.
+struct Asked<'a> {
+    t: &'static Tables,
+    counters: [&'a mut [Counter; NODES]; COUNTERS],
+    weights: Rows<'a, INPUTS>,
+    tails: &'static Tails,
+    bells: &'a Bells,
+    alphabet: &'a Alphabet,
+    origin: usize,
+}
+
+impl Asked<'_> {
+    /// A decision: what of each bell is for a one, and what there is.
+    #[inline(always)]
+    fn decide<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        bit: bool,
+        one: [f32; BELLS],
+        all: [f32; BELLS],
+        node: usize,
+    ) -> bool {
+        let node = node & (NODES - 1);
+        let mut x = [0.0f32; INPUTS];
+        for b in 0..BELLS {
+            x[b] = one[b] / all[b];
+        }
+        for b in 0..BELLS {
+            let logit = self.t.logit(x[b]);
+            x[b] = if all[b] > 1e-9 { logit } else { 0.0 };
+        }
+        let mut cells = [Counter::default(); COUNTERS];
+        for (cell, counters) in cells.iter_mut().zip(&self.counters) {
+            *cell = counters[node];
+        }
+        x[BELLS..].copy_from_slice(&self.t.inputs(&cells));
+        let mixed = self.weights.mix(self.t, x, node);
+        let bit = c.code(bit, mixed.p());
+        self.weights.update(&mixed, node, bit);
+        for (counters, cell) in self.counters.iter_mut().zip(Counter::learnt(cells, bit, LIMIT)) {
+            counters[node] = cell;
+        }
+        bit
+    }
+
+    /// What lies beyond a distance from the origin, on a side of it (1 or -1).
+    #[inline(always)]
+    fn beyond(&self, side: isize, distance: usize) -> [f32; BELLS] {
+        let at = self.origin.wrapping_add_signed((distance as isize).wrapping_mul(side));
+        self.tails.beyond(self.bells, self.alphabet.edge(at), -(side as i32) as f32)
+    }
 }
 
 impl Values {
@@ -209,7 +266,7 @@ impl Values {
         Values {
             t: &TABLES,
             tails: &TAILS,
-            counters: vec![Counter::default(); COUNTERS * CONTEXTS * NODES],
+            counters: vec![[Counter::default(); NODES]; COUNTERS * CONTEXTS],
             net: Net::new([NODES, SETS], 0.2, 0.005),
         }
     }
@@ -221,36 +278,13 @@ impl Values {
 
     /// Walks through all that was learnt.
     pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
-        v.counters(&mut self.counters)?;
+        v.counters(self.counters.as_flattened_mut())?;
         self.net.visit(v)
-    }
-
-    #[allow(clippy::needless_range_loop)]
-    #[inline(always)]
-    fn decide<C: BitCoder>(&mut self, c: &mut C, bit: bool, step: &Step) -> bool {
-        let t = self.t;
-        let mut x = [0.0f32; INPUTS];
-        for b in 0..BELLS {
-            if step.all[b] > 1e-9 {
-                x[b] = t.logit(step.one[b] / step.all[b]);
-            }
-        }
-        let at = step.bases.map(|b| b + step.node);
-        for k in 0..COUNTERS {
-            x[BELLS + k] = t.input(self.counters[at[k]]);
-        }
-        let mixed = self.net.mix(t, x, [step.node, step.set]);
-        let bit = c.code(bit, mixed.p());
-        self.net.update(&mixed, bit);
-        for at in at {
-            self.counters[at].update(bit, LIMIT);
-        }
-        bit
     }
 
     /// Codes the number of a value.
     #[allow(clippy::needless_range_loop)]
-    #[inline]
+    #[inline(always)]
     pub fn code<C: BitCoder>(
         &mut self,
         c: &mut C,
@@ -260,42 +294,31 @@ impl Values {
     ) -> usize {
         let count = alphabet.len();
         let (origin, gap) = alphabet.nearest(e.middle);
-        let mut bases = [0; COUNTERS];
-        for k in 0..COUNTERS {
-            bases[k] = (k * CONTEXTS + e.contexts[k]) * NODES;
-        }
-        let tails = self.tails;
-        // What lies beyond an edge, seen from the origin.
-        let beyond = |up: bool, symbol: usize| {
-            let mut f = [0.0f32; BELLS];
-            let place = alphabet.edge(symbol);
-            for (f, b) in f.iter_mut().zip(&e.bells) {
-                let z = (place - b.middle) * b.inverse;
-                *f = below(if b.wide { &tails.wide } else { &tails.narrow }, if up { -z } else { z });
+        let [a, b, d, f] = e.contexts;
+        const M: usize = CONTEXTS - 1;
+        let (first, rest) = self.counters.split_at_mut(CONTEXTS);
+        let (second, rest) = rest.split_at_mut(CONTEXTS);
+        let (third, fourth) = rest.split_at_mut(CONTEXTS);
+        let counters = [&mut first[a & M], &mut second[b & M], &mut third[d & M], &mut fourth[f & M]];
+        let (t, tails) = (self.t, self.tails);
+        let weights = self.net.rows(e.set);
+        let mut asked = Asked { t, counters, weights, tails, bells: &e.bells, alphabet, origin };
+        let all = [1.0; BELLS];
+        let (mut up, mut rest) = (true, all);
+        if origin > 0 {
+            rest = asked.beyond(1, 0);
+            up = asked.decide(c, symbol >= origin, rest, all, 0);
+            if !up {
+                rest = asked.beyond(-1, 0);
             }
-            f
-        };
-        let mut step = Step { one: [0.0; BELLS], all: [1.0; BELLS], node: 0, bases: &bases, set: e.set };
-        let up = if origin == 0 {
-            step.one = [1.0; BELLS];
-            true
-        } else {
-            step.one = beyond(true, origin);
-            self.decide(c, symbol >= origin, &step)
-        };
-        let mut rest = step.one;
-        if !up {
-            rest = beyond(false, origin);
         }
         let side = usize::from(!up);
+        let sign = 1 - 2 * side as isize;
         let size = e.size / gap * 1.2;
-        let mut width = 1usize;
-        while ((width * 2) as f32) <= size && width < 1 << 20 {
-            width *= 2;
-        }
+        // The power of two below it, by its exponent.
+        let mut width = if size >= 2.0 { 1usize << ((size.to_bits() >> 23) - 127).min(20) } else { 1 };
         // Distance from the origin: up 0, 1, 2, ...; down 1, 2, 3, ... minus one.
         let room = if up { count - origin } else { origin };
-        let place = |d: usize| if up { origin + d } else { origin - d };
         let target =
             if up { symbol.wrapping_sub(origin) } else { origin.wrapping_sub(symbol).wrapping_sub(1) };
         let (mut near, mut bucket) = (0usize, 0usize);
@@ -307,12 +330,8 @@ impl Values {
                 end = room;
                 break;
             }
-            let far = beyond(up, place(end));
-            step.one = far;
-            step.all = rest;
-            step.node = 1 + side * 8 + bucket.min(7);
-            let go = self.decide(c, target >= end, &step);
-            if !go {
+            let far = asked.beyond(sign, end);
+            if !asked.decide(c, target >= end, far, rest, 1 + side * 8 + bucket.min(7)) {
                 for b in 0..BELLS {
                     inside[b] = rest[b] - far[b];
                 }
@@ -329,25 +348,24 @@ impl Values {
         let mut depth = 0;
         let mut path = 1usize;
         let mut outer = rest;
+        let coarse = 17 + side * 16 + bucket.min(3) * 4;
         while end - near > 1 {
             let middle = near + (end - near) / 2;
-            let far = beyond(up, place(middle));
+            let far = asked.beyond(sign, middle);
             // The nearer half is what is beyond `near` minus what is beyond the middle.
+            let mut one = [0.0f32; BELLS];
             for b in 0..BELLS {
-                let nearer = outer[b] - far[b];
-                step.one[b] = inside[b] - nearer;
-                step.all[b] = inside[b];
+                one[b] = inside[b] - (outer[b] - far[b]);
             }
-            step.node =
-                if depth < 2 { 17 + side * 16 + bucket.min(3) * 4 + path } else { 49 + (depth - 2).min(14) };
-            let upper = self.decide(c, target >= middle, &step);
+            let node = if depth < 2 { coarse + path } else { 47 + depth.min(16) };
+            let upper = asked.decide(c, target >= middle, one, inside, node);
             if upper {
-                inside = step.one;
+                inside = one;
                 outer = far;
                 near = middle;
             } else {
                 for b in 0..BELLS {
-                    inside[b] -= step.one[b];
+                    inside[b] -= one[b];
                 }
                 end = middle;
             }
