@@ -41,6 +41,7 @@
 //! CALIC (1997): errors in contexts. The ALICE and sPHENIX time projection chambers: zero-suppressed pulses of SAMPA chips.
 
 mod bundle;
+mod carry;
 mod deep;
 mod mask;
 mod net;
@@ -57,6 +58,7 @@ use crate::error::{Result, corruption, unsupported};
 use crate::format::varint::{Cursor, put};
 use bundle::Bundle;
 pub use bundle::fit;
+pub use carry::{Learnt, decode_after, encode_after, learn};
 use deep::{Deep, Habits};
 use order::Order;
 use quick::{Count, Effort};
@@ -154,16 +156,21 @@ impl Codec for Hits {
             }
             _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
         };
-        if walked.len() != shape.count {
-            return Err(corruption("hits: another number of cells"));
-        }
-        Ok(match shape.scalar.width() {
-            1 => Cells::W1(order.inverse(&walked, |v| v as u8)),
-            2 => Cells::W2(order.inverse(&walked, |v| v as u16)),
-            4 => Cells::W4(order.inverse(&walked, |v| v)),
-            _ => Cells::W8(order.inverse(&walked, u64::from)),
-        })
+        unwalk(&order, &walked, shape)
     }
+}
+
+/// The cells in their own order.
+fn unwalk(order: &Order, walked: &[u32], shape: Shape) -> Result<Cells> {
+    if walked.len() != shape.count {
+        return Err(corruption("hits: another number of cells"));
+    }
+    Ok(match shape.scalar.width() {
+        1 => Cells::W1(order.inverse(walked, |v| v as u8)),
+        2 => Cells::W2(order.inverse(walked, |v| v as u16)),
+        4 => Cells::W4(order.inverse(walked, |v| v)),
+        _ => Cells::W8(order.inverse(walked, u64::from)),
+    })
 }
 
 /// An array of hits.
@@ -374,11 +381,18 @@ fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
     if unit == 0 || period == 1 || period > 15 {
         return Err(wrong());
     }
+    let alphabet = read_alphabet(c)?;
+    Ok(Habits { alphabet, base, unit, period })
+}
+
+fn read_alphabet(c: &mut Cursor) -> Result<Alphabet> {
+    let wrong = || corruption("hits: values that cannot be");
+    let number = |c: &mut Cursor| c.varint().and_then(|v| u32::try_from(v).map_err(|_| wrong()));
     let n = c.count()?;
     if n > MAX_PALETTE {
         return Err(wrong());
     }
-    let alphabet = if n == 0 {
+    Ok(if n == 0 {
         let first = number(c)?;
         let last = first.checked_add(number(c)?).filter(|_| first > 0).ok_or_else(wrong)?;
         Alphabet::Range(first, last)
@@ -390,8 +404,7 @@ fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
             values.push(last);
         }
         Alphabet::Palette(values)
-    };
-    Ok(Habits { alphabet, base, unit, period })
+    })
 }
 
 fn deep_encode(walked: &[u32], sides: [usize; 4], start: Start, out: &mut Vec<u8>) -> Result<()> {
@@ -462,7 +475,12 @@ fn head(walked: &[u32], mut sides: [usize; 4]) -> [usize; 4] {
     sides
 }
 
-fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
+fn deep_decode(c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
+    Ok(deep_learn(c, sides)?.0)
+}
+
+/// The values, and what they taught.
+fn deep_learn(mut c: Cursor, sides: [usize; 4]) -> Result<(Vec<u32>, Deep)> {
     let number = c.byte()? as usize;
     let bundle =
         if number == 0 {
@@ -477,7 +495,8 @@ fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
     let habits = read_habits(&mut c, bundle)?;
     let mut model = model(&habits, bundle, sides)?;
     let mut d = Decoder::new(c.rest());
-    model.code(&mut d, &[])
+    let walked = model.code(&mut d, &[])?;
+    Ok((walked, model))
 }
 
 /// Counts what bits would cost.

@@ -7,6 +7,7 @@
 const MANY: u32 = 4000;
 
 /// Weights of `N` numbers.
+#[derive(Clone)]
 pub struct Ridge<const N: usize> {
     /// Sums of products; what lies left of a row's diagonal is not used.
     sums: Vec<[f32; N]>,

@@ -13,6 +13,7 @@ const SIZE: usize = 4096;
 const LIMIT: u32 = 1000;
 
 /// Counters and weights of one kind of question.
+#[derive(Clone)]
 struct Question<const N: usize> {
     counters: Vec<Counter>,
     net: Net<N>,
@@ -56,6 +57,7 @@ impl<const N: usize> Question<N> {
 }
 
 /// Starts and ends of runs where something is around.
+#[derive(Clone)]
 pub struct Mask {
     t: &'static Tables,
     start: Question<12>,
@@ -218,6 +220,7 @@ impl Mask {
 }
 
 /// Starts of runs where nothing is around.
+#[derive(Clone)]
 pub struct Gaps {
     t: &'static Tables,
     any: Question<8>,

@@ -174,6 +174,7 @@ fn below(t: &[f32; BELL_ENTRIES], z: f32) -> f32 {
 }
 
 /// Codes values.
+#[derive(Clone)]
 pub struct Values {
     t: &'static Tables,
     tails: &'static Tails,
