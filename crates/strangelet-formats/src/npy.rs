@@ -125,6 +125,43 @@ pub fn order(source: &dyn Source) -> Result<Option<Order>> {
     Ok(Some(Order::Rows { layout, pos: header.data, rows }))
 }
 
+/// The array of a `.npy` as frames: its first axes count them.
+pub struct Frames {
+    /// Bytes of the header.
+    pub head: u64,
+    /// Bytes of the array.
+    pub len: u64,
+    /// One frame.
+    pub layout: Layout,
+    /// Number of frames.
+    pub rows: u64,
+}
+
+/// The frames of a `.npy`, each as many of its last axes as fit `most` bytes; nothing where it is no array of numbers, or one
+/// without cells.
+pub fn frames(source: &dyn Source, most: u64) -> Result<Option<Frames>> {
+    let Header { data, layout, fortran, mut shape } = Header::read(source)?;
+    let cell = layout.row();
+    if fortran {
+        shape.reverse();
+    }
+    let bytes = |axes: usize| shape[axes..].iter().try_fold(cell, |n, &d| n.checked_mul(d.into()));
+    let (Some(len), [field]) = (bytes(0).filter(|&n| n > 0), layout.fields.as_slice()) else { return Ok(None) };
+    if field.string || cell > most {
+        return Ok(None);
+    }
+    let mut axes = 0;
+    while axes < shape.len() && bytes(axes).is_none_or(|n| n > most) {
+        axes += 1;
+    }
+    let layout = match &shape[axes..] {
+        [] => layout,
+        inner => Layout { fields: vec![field.clone().array(inner)] },
+    };
+    let fits = layout.check().is_ok();
+    Ok(fits.then(|| Frames { head: data, len, rows: len / layout.row(), layout }))
+}
+
 /// What the header says.
 struct Header {
     /// First byte of the array.

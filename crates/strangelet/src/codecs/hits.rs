@@ -50,7 +50,7 @@ pub mod quick;
 mod value;
 
 use super::HITS;
-use crate::codec::{Codec, Level, Role, Shape, Stream};
+use crate::codec::{self, Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
 use crate::entropy::mix;
@@ -62,6 +62,7 @@ pub use carry::{Learnt, decode_after, encode_after, learn};
 use deep::{Deep, Habits};
 use order::Order;
 use quick::{Count, Effort};
+use std::sync::Arc;
 use value::Alphabet;
 
 /// Frames of hits.
@@ -157,6 +158,14 @@ impl Codec for Hits {
             _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
         };
         unwalk(&order, &walked, shape)
+    }
+
+    fn learn(&self, payload: &[u8], shape: Shape, before: Option<&codec::Learnt>) -> Result<(Cells, codec::Learnt)> {
+        if before.is_some() {
+            return Err(corruption("hits: starts from nothing"));
+        }
+        let (cells, learnt) = carry::learn(payload, shape)?;
+        Ok((cells, Arc::new(learnt)))
     }
 }
 
