@@ -4,6 +4,7 @@
 mod bench;
 mod export;
 mod files;
+mod frames;
 mod output;
 mod promise;
 mod simulate;

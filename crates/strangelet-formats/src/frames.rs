@@ -22,8 +22,9 @@ pub use unpack::{File, count, names, walk};
 use crate::npy;
 use crate::plan::CHUNK;
 use crate::wrap::Part;
+use std::io::Read;
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
-use strangelet::error::{Result, corruption, usage};
+use strangelet::error::{Result, corruption, unsupported, usage};
 use strangelet::source::{Source, Spool, Target};
 
 /// Most kinds of frames in a file.
@@ -75,6 +76,27 @@ impl FileFormat for Frames {
 
     fn loosen(&self, _source: &dyn Source) -> Result<Option<Spool>> {
         Ok(None)
+    }
+}
+
+/// The next `.npy` of a sequence on a pipe, at most `most` bytes of it, or nothing at the end of the sequence.
+pub fn next(reader: &mut dyn Read, most: u64) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    loop {
+        let want = npy::wanted(&bytes)?;
+        if want > most {
+            return Err(unsupported(format!("an array of {want} bytes; on a pipe it may have {most}")));
+        }
+        if want == bytes.len() as u64 {
+            return Ok(Some(bytes));
+        }
+        reader.take(want - bytes.len() as u64).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if (bytes.len() as u64) < want {
+            return Err(corruption("the sequence ends within an array"));
+        }
     }
 }
 

@@ -88,7 +88,13 @@ fn main() {
     let bits = |v: &[usize]| v.iter().sum::<usize>() as f64 * 8.0 / hits as f64;
     println!(
         "{} chunks of {group}, {hits} hits: alone {:.4}, first {:.4}, powers {:.4}, chain {:.4} bits/hit; {:.2} s alone, {:.2} after",
-        chunks.len(), bits(&sizes[0]), bits(&sizes[1]), bits(&sizes[2]), bits(&sizes[3]), alone, after
+        chunks.len(),
+        bits(&sizes[0]),
+        bits(&sizes[1]),
+        bits(&sizes[2]),
+        bits(&sizes[3]),
+        alone,
+        after
     );
     println!("{sizes:?}");
 }

@@ -2,6 +2,7 @@
 
 use super::{each, use_threads};
 use crate::files::{Destination, Input, Unchanged, is_container, unpacked};
+use crate::frames;
 use crate::output::{self, Output};
 use crate::ui::{self, grouped};
 use crate::watch::{Watch, Watched};
@@ -9,14 +10,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 use strangelet::archive::{self, Archive};
 use strangelet::error::Result;
-use strangelet::source::Spool;
+use strangelet::source::{Source, Spool};
 use strangelet_formats::ALL;
 
 const EXAMPLES: &str = "\
 Examples:
   strangelet decompress run1.root.sgl              gives run1.root
   strangelet decompress -o again/ *.sgl            into another folder
-  strangelet decompress -c lhe.sgl | less          to a pipe";
+  strangelet decompress -c lhe.sgl | less          to a pipe
+  strangelet decompress run7.sgl                   frames: a folder run7 with all files
+
+A container of frames gives a folder; with -c all its files one behind the other.";
 
 /// Restore files, byte for byte; a file gets its name only after its checksum was right
 #[derive(clap::Args)]
@@ -57,9 +61,30 @@ pub fn run(args: &Args) -> Result<usize> {
 
 fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
     let start = Instant::now();
-    let name = destination.name(input, unpacked)?;
     let unchanged = if args.rm && !input.is_stdin() { Some(Unchanged::note(&input.path)?) } else { None };
     let archive = Archive::open(input.open()?)?;
+    let folder = match destination {
+        _ if !frames::is_frames(&archive) => None,
+        Destination::Stdout => None,
+        Destination::File(path) => Some(path.clone()),
+        Destination::Beside => Some(unpacked(&input.path)?),
+        Destination::Folder(folder) if matches!(&args.inputs[..], [one] if !one.is_dir()) => {
+            Some(folder.clone())
+        }
+        Destination::Folder(folder) => Some(folder.join(unpacked(&input.below)?)),
+    };
+    if let Some(folder) = folder {
+        let files = frames::unpack(&archive, &folder, args.force)?;
+        if let Some(unchanged) = unchanged {
+            unchanged.remove(&input.path)?;
+        }
+        if !args.quiet {
+            let to = format!("{} -> {}: {} files", input.path.display(), folder.display(), grouped(files));
+            ui::emit(&line(&archive, start, &to))?;
+        }
+        return Ok(());
+    }
+    let name = destination.name(input, unpacked)?;
     let len = archive.index().original.len;
     let output = name.as_ref().map(|name| Output::new(name, args.force)).transpose()?;
     let spool = match &output {
@@ -89,13 +114,18 @@ fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
         unchanged.remove(&input.path)?;
     }
     if let (Some(name), false) = (&name, args.quiet) {
-        ui::emit(&format!(
-            "{:>14} -> {:>13} bytes  {:>7.2} s  {}\n",
-            grouped(archive.reader().len()),
-            grouped(len),
-            start.elapsed().as_secs_f64(),
-            ui::plain(&format!("{} -> {}", input.path.display(), name.display()))
-        ))?;
+        let to = format!("{} -> {}", input.path.display(), name.display());
+        ui::emit(&line(&archive, start, &to))?;
     }
     Ok(())
+}
+
+fn line<S: Source>(archive: &Archive<S>, start: Instant, names: &str) -> String {
+    format!(
+        "{:>14} -> {:>13} bytes  {:>7.2} s  {}\n",
+        grouped(archive.reader().len()),
+        grouped(archive.index().original.len),
+        start.elapsed().as_secs_f64(),
+        ui::plain(names)
+    )
 }

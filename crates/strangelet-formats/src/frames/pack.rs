@@ -138,11 +138,13 @@ impl<'a> Packer<'a> {
 
     /// Writes the names that wait.
     fn list(&mut self) -> Result<()> {
-        let (names, of, content) =
-            (std::mem::take(&mut self.names), std::mem::take(&mut self.of), std::mem::take(&mut self.content));
+        let (names, of, content) = (
+            std::mem::take(&mut self.names),
+            std::mem::take(&mut self.of),
+            std::mem::take(&mut self.content),
+        );
         self.bytes = 0;
-        let columns =
-            vec![Column::strings(&names), Column::flat(Cells::W2(of)), Column::strings(&content)];
+        let columns = vec![Column::strings(&names), Column::flat(Cells::W2(of)), Column::strings(&content)];
         self.sink.chunk(self.files, names.len() as u64, columns)
     }
 

@@ -68,7 +68,8 @@ pub fn walk(
             None if wanted => piece(file, content),
             None => Ok(()),
             Some(k) => {
-                let no_kind = || corruption(format!("file {} is of kind {kind}, which is not there", file.number));
+                let no_kind =
+                    || corruption(format!("file {} is of kind {kind}, which is not there", file.number));
                 let kind = kinds.get_mut(usize::from(k)).ok_or_else(no_kind)?;
                 if !wanted {
                     return kind.skip();
@@ -88,10 +89,8 @@ pub fn walk(
 fn for_each(tables: &dyn Tables, take: &mut dyn FnMut(&File, u16, &[u8]) -> Result<()>) -> Result<()> {
     let mut number = 0;
     for chunk in 0..tables.chunks(FILES)?.len() {
-        let columns: [Column; 3] = tables
-            .read(FILES, chunk)?
-            .try_into()
-            .map_err(|_| corruption("files with other columns"))?;
+        let columns: [Column; 3] =
+            tables.read(FILES, chunk)?.try_into().map_err(|_| corruption("files with other columns"))?;
         let [name, kind, content] = columns;
         let (names, contents) = (strings(name)?, strings(content)?);
         let Cells::W2(kinds) = kind.values else { return Err(corruption("kinds of another width")) };
@@ -156,7 +155,18 @@ fn kinds(tables: &dyn Tables) -> Result<Vec<Kind>> {
             let total = chunks.iter().try_fold(0u64, |n, &rows| n.checked_add(rows));
             let total = total.ok_or_else(|| corruption("more frames than can be"))?;
             let head = plan.rest().to_vec();
-            kinds.push(Kind { head, layout, rows, table, chunks, total, row: 0, chunk: 0, first: 0, held: None });
+            kinds.push(Kind {
+                head,
+                layout,
+                rows,
+                table,
+                chunks,
+                total,
+                row: 0,
+                chunk: 0,
+                first: 0,
+                held: None,
+            });
         }
     }
     Ok(kinds)

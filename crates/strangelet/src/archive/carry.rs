@@ -75,7 +75,9 @@ impl Carry {
         let of = |(i, stream): (usize, &Stream)| {
             let Some(chain) = self.chains.get(&(table, i)).filter(|_| fits(stream)) else { return Ok(None) };
             let Some((chunk, before)) = chain.next(self.depth).0 else { return Ok(None) };
-            let Some(payload) = carried::payload(stream, chain.chunks - chunk, before)? else { return Ok(None) };
+            let Some(payload) = carried::payload(stream, chain.chunks - chunk, before)? else {
+                return Ok(None);
+            };
             let (bytes, usual) = chain.usual;
             let dear = (payload.len() as u64) * usual * DOUBT > bytes * hits(stream) * (DOUBT + 1) + bytes;
             Ok(Some((payload, dear)))

@@ -114,13 +114,7 @@ impl<S: Source> Archive<S> {
     }
 
     /// Decodes stream `i` of a chunk, and before it whatever it is derived from.
-    fn stream(
-        &self,
-        at: (TableId, usize),
-        i: usize,
-        memo: &mut Memo,
-        depth: usize,
-    ) -> Result<Arc<Cells>> {
+    fn stream(&self, at: (TableId, usize), i: usize, memo: &mut Memo, depth: usize) -> Result<Arc<Cells>> {
         if depth > limits::MAX_DERIVATIONS {
             return Err(corruption("streams derived from one another without end"));
         }
@@ -196,7 +190,8 @@ impl<S: Source> Archive<S> {
                 Some(self.taught(Spot { chunk, ..spot }, depth)?)
             }
         };
-        let (cells, learnt) = codec.learn(&payload, Shape { scalar: column.scalar, count }, before.as_ref())?;
+        let (cells, learnt) =
+            codec.learn(&payload, Shape { scalar: column.scalar, count }, before.as_ref())?;
         let mut taught = self.taught.lock().unwrap_or_else(|e| e.into_inner());
         taught.retain(|t| t.0 != spot);
         if taught.len() >= TAUGHT {
@@ -226,7 +221,9 @@ impl<S: Source> Archive<S> {
         let entry = self.chunk_entry(table, chunk)?;
         let stored = entry.streams.get(stream).ok_or_else(|| corruption("a stream is missing"))?;
         match codecs::by_id(stored.codec) {
-            Some(codec) if stored.codec == codecs::CARRIED => codec.starts_after(&self.reader.head(&stored.place)?),
+            Some(codec) if stored.codec == codecs::CARRIED => {
+                codec.starts_after(&self.reader.head(&stored.place)?)
+            }
             _ => Ok(None),
         }
     }

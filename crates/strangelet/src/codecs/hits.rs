@@ -160,7 +160,12 @@ impl Codec for Hits {
         unwalk(&order, &walked, shape)
     }
 
-    fn learn(&self, payload: &[u8], shape: Shape, before: Option<&codec::Learnt>) -> Result<(Cells, codec::Learnt)> {
+    fn learn(
+        &self,
+        payload: &[u8],
+        shape: Shape,
+        before: Option<&codec::Learnt>,
+    ) -> Result<(Cells, codec::Learnt)> {
         if before.is_some() {
             return Err(corruption("hits: starts from nothing"));
         }

@@ -76,7 +76,8 @@ pub fn encode_after(stream: &Stream, before: &Learnt, out: &mut Vec<u8>) -> Resu
 /// The cells of such a payload, and what they taught.
 pub fn decode_after(payload: &[u8], shape: Shape, before: &Learnt) -> Result<(Cells, Learnt)> {
     let order = before.order(shape.count).filter(|_| !shape.scalar.is_float());
-    let order = order.ok_or_else(|| corruption("hits: an array of another kind than the one it starts from"))?;
+    let order =
+        order.ok_or_else(|| corruption("hits: an array of another kind than the one it starts from"))?;
     let mut c = Cursor::new(payload);
     let alphabet = match c.byte()? {
         0 => before.model.alphabet().clone(),
