@@ -1,10 +1,10 @@
 //! What it is worth to start a chunk of frames of hits from what chunks before have taught.
 //!
-//! Usage: `carry GROUP FRAMES.npy...`: frames of u16 of one shape, GROUP of them a chunk. Bits a hit, chunks alone; all after
+//! Usage: `carry GROUP LEVEL FRAMES.npy...`: frames of u16 of one shape, GROUP of them a chunk. Bits a hit, chunks alone; all after
 //! the first; after the last of the chunks 0, 1, 3, 7 ..; each after the one before.
 use std::time::Instant;
-use strangelet::codec::{Role, Shape, Stream};
-use strangelet::codecs::hits::{self, Learnt, Start};
+use strangelet::codec::{Codec, Level, Role, Shape, Stream};
+use strangelet::codecs::hits::{self, Hits, Learnt};
 use strangelet::column::{Cells, Meaning, Scalar};
 
 fn load(path: &str) -> (Vec<u16>, Vec<u32>) {
@@ -19,11 +19,11 @@ fn load(path: &str) -> (Vec<u16>, Vec<u32>) {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let group: usize = args[0].parse().unwrap();
-    let start = if std::env::var_os("COLD").is_some() { Start::Cold } else { Start::Best };
+    let level = Level::ALL.iter().find(|l| l.1 == args[1]).expect("a level").0;
     let mut chunks: Vec<Cells> = Vec::new();
     let mut dims = Vec::new();
     let mut frames: Vec<Vec<u16>> = Vec::new();
-    for path in &args[1..] {
+    for path in &args[2..] {
         let (v, mut sides) = load(path);
         // arrays of many frames
         while sides.len() > 4 {
@@ -56,7 +56,7 @@ fn main() {
         let shape = Shape { scalar: Scalar::U16, count: cells.len() };
         let mut out = Vec::new();
         let t = Instant::now();
-        assert!(hits::encode_from(&s, start, &mut out).unwrap());
+        assert!(Hits.encode(&s, level, &mut out).unwrap());
         alone += t.elapsed().as_secs_f64();
         sizes[0].push(out.len());
         for (p, state) in learnt.iter_mut().enumerate() {
@@ -73,9 +73,16 @@ fn main() {
                 Some(before) => {
                     let mut own = Vec::new();
                     let t = Instant::now();
-                    assert!(hits::encode_after(&s, before, &mut own).unwrap());
+                    let done = hits::encode_after(&s, before, &mut own).unwrap();
                     after += t.elapsed().as_secs_f64() / 3.0;
-                    sizes[p + 1].push(own.len());
+                    sizes[p + 1].push(if done { own.len() } else { out.len() });
+                    if !done {
+                        print!("-");
+                        if p == 0 {
+                            *state = Some(hits::learn(&out, shape).unwrap().1);
+                        }
+                        continue;
+                    }
                     let (back, next) = hits::decode_after(&own, shape, before).unwrap();
                     assert!(back == *cells);
                     if keeps {
@@ -96,5 +103,4 @@ fn main() {
         alone,
         after
     );
-    println!("{sizes:?}");
 }

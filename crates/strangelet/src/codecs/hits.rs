@@ -218,14 +218,18 @@ fn quick_encode<T: Count>(
 }
 
 fn quick_decode<T: Count>(payload: &[u8], order: &Order) -> Result<Vec<T>> {
-    let walked = quick::decode(payload, planes(order))?;
+    Ok(turn_back(quick::decode(payload, planes(order))?, order))
+}
+
+/// Cells in the order of the walk back in their own.
+fn turn_back<T: Count>(walked: Vec<T>, order: &Order) -> Vec<T> {
     if order.walk.is_sorted() {
-        return Ok(walked);
+        return walked;
     }
     let axes: Vec<usize> = order.walk.iter().map(|&a| order.axes[a]).collect();
     let mut back = vec![0; axes.len()];
     order.walk.iter().enumerate().for_each(|(new, &old)| back[old] = new);
-    Ok(quick::reorder(&walked, &axes, &back))
+    quick::reorder(&walked, &axes, &back)
 }
 
 /// The sides of a stream that is an array of more than one axis and mostly zero, as far as can be told at a glance.
