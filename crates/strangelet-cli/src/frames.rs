@@ -1,5 +1,6 @@
 //! Frames: many `.npy` files, or a sequence of them on a pipe, into one container, and out of it again.
 
+use crate::export::matches;
 use crate::files::{self, Input, Unchanged, is_container, packed};
 use crate::output::{self, Output, OutputFolder};
 use crate::ui::{self, grouped};
@@ -156,16 +157,35 @@ pub fn is_frames<S: Source>(archive: &Archive<S>) -> bool {
     archive.index().format == Frames.id()
 }
 
-/// Puts the files of a container into a folder, each under its name: none before all were right.
-pub fn unpack<S: Source>(archive: &Archive<S>, folder: &Path, force: bool) -> Result<u64> {
-    let names = frames::names(archive)?;
+/// Puts the files of a container into a folder, each under its name: none before all were right. With patterns only those
+/// whose names match one: then only the chunks that hold them are read, under their own checksums.
+pub fn unpack<S: Source>(archive: &Archive<S>, folder: &Path, force: bool, only: &[String]) -> Result<u64> {
+    let mut names = frames::names(archive)?;
+    let mut place: Vec<Option<usize>> = (0..names.len()).map(Some).collect();
+    if !only.is_empty() {
+        let mut kept = 0;
+        for (name, place) in names.iter().zip(&mut place) {
+            let wanted = only.iter().any(|pattern| matches(pattern, name));
+            *place = wanted.then_some(kept);
+            kept += usize::from(wanted);
+        }
+        if kept == 0 {
+            return Err(usage(format!("no file is called {}", only.join(", "))));
+        }
+        let mut k = 0;
+        names.retain(|_| {
+            k += 1;
+            place[k - 1].is_some()
+        });
+    }
+    let place = |file: &frames::File| place.get(file.number as usize).copied().flatten();
     let out = OutputFolder::new(folder, &names, force)?;
     let mut seen = Seen::default();
     let mut open: Option<(u64, std::fs::File)> = None;
-    frames::walk(archive, &mut |_| Ok(true), &mut |file, bytes| {
+    frames::walk(archive, &mut |file| Ok(place(file).is_some()), &mut |file, bytes| {
         seen.take(bytes);
         if open.as_ref().is_none_or(|o| o.0 != file.number) {
-            open = Some((file.number, out.create(file.number as usize)?));
+            open = Some((file.number, out.create(place(file).unwrap_or(usize::MAX))?));
         }
         if let Some((_, f)) = &mut open {
             f.write_all(bytes)?;
@@ -173,7 +193,7 @@ pub fn unpack<S: Source>(archive: &Archive<S>, folder: &Path, force: bool) -> Re
         Ok(())
     })?;
     drop(open);
-    if seen.original() != archive.index().original {
+    if only.is_empty() && seen.original() != archive.index().original {
         return Err(corruption("the restored bytes have another checksum than the original"));
     }
     out.finish()?;

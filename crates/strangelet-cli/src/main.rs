@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod carried;
 mod export;
 mod files;
 mod frames;

@@ -9,7 +9,7 @@ use crate::watch::{Watch, Watched};
 use std::path::PathBuf;
 use std::time::Instant;
 use strangelet::archive::{self, Archive};
-use strangelet::error::Result;
+use strangelet::error::{Result, usage};
 use strangelet::source::{Source, Spool};
 use strangelet_formats::ALL;
 
@@ -19,6 +19,7 @@ Examples:
   strangelet decompress -o again/ *.sgl            into another folder
   strangelet decompress -c lhe.sgl | less          to a pipe
   strangelet decompress run7.sgl                   frames: a folder run7 with all files
+  strangelet decompress run7.sgl --only '*_0042*'  only some of them, without reading the rest
 
 A container of frames gives a folder; with -c all its files one behind the other.";
 
@@ -32,6 +33,9 @@ pub struct Args {
     /// Where to: a file, or a folder for several files [default: the name without .sgl]
     #[arg(short, long, value_name = "OUT|DIR")]
     output: Option<PathBuf>,
+    /// Of a container of frames only the files of these names, separated by commas; `*` stands for anything
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["stdout", "rm"])]
+    only: Vec<String>,
     /// Write to standard output
     #[arg(short = 'c', long, conflicts_with_all = ["output", "rm"])]
     stdout: bool,
@@ -74,7 +78,7 @@ fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
         Destination::Folder(folder) => Some(folder.join(unpacked(&input.below)?)),
     };
     if let Some(folder) = folder {
-        let files = frames::unpack(&archive, &folder, args.force)?;
+        let files = frames::unpack(&archive, &folder, args.force, &args.only)?;
         if let Some(unchanged) = unchanged {
             unchanged.remove(&input.path)?;
         }
@@ -83,6 +87,9 @@ fn one(args: &Args, destination: &Destination, input: &Input) -> Result<()> {
             ui::emit(&line(&archive, start, &to))?;
         }
         return Ok(());
+    }
+    if !args.only.is_empty() {
+        return Err(usage("holds one file, and --only takes some of many"));
     }
     let name = destination.name(input, unpacked)?;
     let len = archive.index().original.len;
