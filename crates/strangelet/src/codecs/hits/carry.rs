@@ -13,9 +13,13 @@
 //! | bytes | what |
 //! |---|---|
 //! | varint | number of hits; nothing follows none |
+//! | varint | by how much what is added to a number is less than it was (0 where values are listed) |
+//! | varint | by how much the largest value is more than it was (0 where values are listed) |
 //! | to the end | as in a quick payload what follows the plan |
 //!
-//! The plan is that of the other array, and there are no more rows than it has. All tables, counters, weights and sums start as
+//! The plan is that of the other array but for the range of values, there are no more rows than it has, and values have less
+//! than 64 classes. Where one of the two is not 0 all tables of values are made anew before their next symbol; classes that are
+//! new have the count 0. All tables, counters, weights and sums start as
 //! that array's decoder left them.
 
 use super::deep::Deep;

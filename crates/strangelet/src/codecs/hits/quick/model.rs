@@ -214,6 +214,11 @@ impl Counted {
         }
         Counted { contexts, tables }
     }
+
+    /// Takes so many classes from now on.
+    pub fn widen(&mut self, shades: usize) {
+        self.tables.iter_mut().for_each(|table| table.widen(shades));
+    }
 }
 
 impl<C: Coder> Model<C> for Counted {

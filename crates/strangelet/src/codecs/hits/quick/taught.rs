@@ -35,17 +35,38 @@ impl Learnt {
         Learnt { plan, values, tables: Tables::new(sides), model }
     }
 
-    /// Whether all values of a frame have numbers.
-    fn knows<T: Count>(&self, cells: &[T], index: &Index) -> bool {
+    /// By how much the range of values has to grow at both ends to have those of a frame, if it can have them.
+    fn lacks<T: Count>(&self, cells: &[T], index: &Index) -> Option<[u32; 2]> {
         match &self.values {
-            Values::Above(low) => index.low > *low && index.high - low <= self.plan.most,
+            Values::Above(low) => {
+                Some([(low + 1).saturating_sub(index.low), index.high.saturating_sub(low + self.plan.most)])
+            }
             Values::Listed(list) => {
                 let known = |c: &T| c.wide() == 0 || list.binary_search(&c.wide()).is_ok();
-                cells.iter().all(known)
+                cells.iter().all(known).then_some([0, 0])
             }
         }
     }
+
+    /// Lets the range of values grow at both ends; nothing where it cannot.
+    fn widen<T: Count>(mut self, [less, more]: [u32; 2]) -> Option<Learnt> {
+        if less == 0 && more == 0 {
+            return Some(self);
+        }
+        let Values::Above(low) = &mut self.values else { return None };
+        let high = (*low + self.plan.most).checked_add(more).filter(|&high| high <= T::MOST)?;
+        *low = low.checked_sub(less)?;
+        self.plan.most = high - *low;
+        let shades = self.plan.shades();
+        if let Kind::Counted(counted) = &mut self.model {
+            counted.widen(shades);
+        }
+        (shades < SHADES).then_some(self)
+    }
 }
+
+/// More classes of values there are not.
+const SHADES: usize = 64;
 
 /// Writes the hits of a frame, as they come after what was learnt.
 pub(super) fn write_hits<T: Count>(
@@ -123,14 +144,18 @@ pub fn encode_after<T: Count>(
         return Ok(false);
     }
     let index = Index::new(cells, sides[2].max(1));
-    let crowded = index.hits as u64 * CROWDED[1] as u64 > cells.len() as u64 * CROWDED[0] as u64;
-    if crowded || (index.hits > 0 && !before.knows(cells, &index)) {
+    if index.hits as u64 * CROWDED[1] as u64 > cells.len() as u64 * CROWDED[0] as u64 {
         return Ok(false);
     }
-    put(out, index.hits as u64);
-    if index.hits > 0 {
-        write_hits(cells, sides, &index, before.clone(), out)?;
+    if index.hits == 0 {
+        put(out, 0);
+        return Ok(true);
     }
+    let Some(lacks) = before.lacks(cells, &index) else { return Ok(false) };
+    let Some(start) = before.clone().widen::<T>(lacks) else { return Ok(false) };
+    put(out, index.hits as u64);
+    lacks.iter().for_each(|&n| put(out, n.into()));
+    write_hits(cells, sides, &index, start, out)?;
     Ok(true)
 }
 
@@ -145,10 +170,13 @@ pub fn decode_after<T: Count>(
     if !before.tables.serve(sides) {
         return Err(corruption("hits: a frame of other sides than the one it starts from"));
     }
-    let mut learnt = before.clone();
-    let cells = match hits {
-        0 => vec![T::default(); count],
-        _ => read_hits(&mut c, count, hits, sides, &mut learnt)?,
-    };
+    if hits == 0 {
+        return Ok((vec![T::default(); count], before.clone()));
+    }
+    let far = || corruption("hits: values that cannot be");
+    let mut number = || c.varint().and_then(|n| u32::try_from(n).map_err(|_| far()));
+    let lacks = [number()?, number()?];
+    let mut learnt = before.clone().widen::<T>(lacks).ok_or_else(far)?;
+    let cells = read_hits(&mut c, count, hits, sides, &mut learnt)?;
     Ok((cells, learnt))
 }
