@@ -24,7 +24,7 @@ use crate::plan::CHUNK;
 use crate::wrap::Part;
 use std::io::Read;
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
-use strangelet::error::{Result, corruption, unsupported, usage};
+use strangelet::error::{Result, corruption, unsupported};
 use strangelet::source::{Source, Spool, Target};
 
 /// Most kinds of frames in a file.
@@ -110,7 +110,7 @@ pub fn check_name(name: &str) -> Result<()> {
     let strange = |c: char| c == '\\' || c == '\0' || (cfg!(windows) && c == ':');
     let part = |p: &str| !p.is_empty() && p != "." && p != "..";
     if name.len() > MAX_NAME || name.chars().any(strange) || !name.split('/').all(part) {
-        return Err(usage(format!("the name {name:?} could lead out of its folder")));
+        return Err(unsupported(format!("the name {name:?} could lead out of its folder")));
     }
     Ok(())
 }

@@ -50,9 +50,9 @@ pub struct Args {
     /// Frames in a chunk: what is coded, and read, at once [default: as many as 8 MiB hold]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_frames: Option<u64>,
-    /// Chunks of frames start from what earlier ones taught: smaller; to read one takes up to N more [without N: 3]
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "3",
-          value_parser = clap::value_parser!(u32).range(1..=6))]
+    /// Chunks of frames start from what earlier ones taught: smaller; to read one takes up to N more (1 to 32) [without N: 4]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4",
+          value_parser = clap::value_parser!(u32).range(1..=32))]
     carry: Option<u32>,
     /// How much time to spend
     #[arg(short, long, value_enum, default_value = "balanced")]

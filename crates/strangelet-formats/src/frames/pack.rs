@@ -7,7 +7,7 @@ use crate::plan::CHUNK;
 use std::collections::HashSet;
 use strangelet::column::{Cells, Column, ColumnSchema, Scalar};
 use strangelet::dissect::{Sink, TableId};
-use strangelet::error::{Result, unsupported, usage};
+use strangelet::error::{Result, unsupported};
 use strangelet::format::varint::put;
 use strangelet::source::Source;
 use strangelet::table::TableSchema;
@@ -79,7 +79,7 @@ impl<'a> Packer<'a> {
         if !name.is_empty() {
             check_name(name)?;
             if !self.known.insert(name.to_string()) {
-                return Err(usage(format!("two files would be called {name}")));
+                return Err(unsupported(format!("two files would be called {name}")));
             }
         }
         let frames = npy::frames(file, CHUNK).ok().flatten();
@@ -154,7 +154,7 @@ impl<'a> Packer<'a> {
     /// Where there was no frame at all.
     pub fn finish(mut self) -> Result<()> {
         if self.kinds.is_empty() {
-            return Err(usage("there is no frame among the files: no array of numbers (.npy)"));
+            return Err(unsupported("there is no frame among the files: no array of numbers (.npy)"));
         }
         for kind in self.kinds.iter_mut().filter(|k| !k.pending.is_empty()) {
             code(self.sink, kind)?;

@@ -1,9 +1,9 @@
-//! Which chunks start from which: the first of a table's chunks are keys, at growing distances, and all others start from the
-//! latest key.
+//! Which chunks start from which: the first of a table's chunks are keys, each starts from the one before, and all others start
+//! from the latest key.
 //!
-//! Counted from the last chunk that starts from nothing, keys are chunks 0, 1, 3, 7 .., `depth` of them, and each starts from
-//! the one before. Behind the last of them every 32nd chunk is a key as well, so that what is learnt stays young; it starts
-//! from the last but one of the first keys. So a chunk needs at most `depth` others.
+//! Counted from the last chunk that starts from nothing, chunks 0 to `depth` - 1 are keys. Behind them every 64th chunk is a
+//! key as well, so that what is learnt stays young; it starts from the last but one of the first keys. So a chunk needs at most
+//! `depth` others.
 
 use crate::codec::{Learnt, Role, Shape, Stream};
 use crate::codecs::{self, CARRIED, HITS, carried};
@@ -13,7 +13,7 @@ use crate::limits::MAX_CARRIED;
 use std::collections::HashMap;
 
 /// Chunks from one late key to the next.
-const RENEWED: u64 = 32;
+const RENEWED: u64 = 64;
 /// By how much more bits a hit than usual a chunk may cost before it is tried alone: 1 / this.
 const DOUBT: u64 = 8;
 
@@ -42,15 +42,11 @@ impl Chain {
     /// The key that the next chunk starts from, and whether it becomes one.
     fn next(&self, depth: u32) -> (Option<&(u64, Learnt)>, bool) {
         let at = self.chunks - self.root;
-        let last = (1 << (depth - 1)) - 1;
-        if at <= last {
-            return (self.latest.as_ref(), (at + 1).is_power_of_two());
-        }
-        if (at + 1).is_multiple_of(RENEWED) {
+        if at >= depth.into() && (at + 1).is_multiple_of(RENEWED) {
             // With one key only it is a new root.
             return ((depth as usize).checked_sub(2).and_then(|k| self.keys.get(k)), true);
         }
-        (self.latest.as_ref(), false)
+        (self.latest.as_ref(), at < depth.into())
     }
 }
 
@@ -64,9 +60,9 @@ fn hits(stream: &Stream) -> u64 {
 }
 
 impl Carry {
-    /// Where a chunk needs at most `depth` others (1 to 6; less than [`MAX_CARRIED`]).
+    /// Where a chunk needs at most `depth` others (1 to [`MAX_CARRIED`]).
     pub fn new(depth: u32) -> Self {
-        Carry { depth: depth.clamp(1, MAX_CARRIED as u32 - 2), chains: HashMap::new() }
+        Carry { depth: depth.clamp(1, MAX_CARRIED as u32), chains: HashMap::new() }
     }
 
     /// Payloads of streams of the next chunk of a table that start from an earlier chunk, and whether they are so dear that

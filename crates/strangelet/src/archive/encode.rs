@@ -63,7 +63,7 @@ impl<W: Write> Encoder<W> {
         self.prepared = prepared.clone();
     }
 
-    /// Lets chunks of hits start from what earlier ones have taught, so that reading one needs at most `depth` (1 to 6)
+    /// Lets chunks of hits start from what earlier ones have taught, so that reading one needs at most `depth` (1 to 32)
     /// others.
     pub fn carry(&mut self, depth: u32) {
         self.carry = Some(Carry::new(depth));
