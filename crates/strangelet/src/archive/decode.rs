@@ -1,6 +1,6 @@
 //! Container to tables: decodes streams on demand.
 
-use crate::codec::{Learnt, Role, Shape};
+use crate::codec::{Codec, Learnt, Role, Shape};
 use crate::codecs;
 use crate::column::{Cells, Column, ColumnSchema, Scalar};
 use crate::dissect::{TableId, Tables};
@@ -150,7 +150,10 @@ impl<S: Source> Archive<S> {
         let needed: Vec<&Cells> = needed.iter().map(|c| &**c).collect();
         let cells = match codec.starts_after(&payload)? {
             None => codec.decode(&payload, shape, &needed)?,
-            Some(_) => self.learn(Spot { table: at.0, chunk: at.1, stream: i }, 0)?.0,
+            Some(_) => {
+                let spot = Spot { table: at.0, chunk: at.1, stream: i };
+                self.learn(spot, codec, &payload, shape, 0)?.0
+            }
         };
         if cells.len() != shape.count || cells.width() != shape.scalar.width() {
             return Err(corruption(format!(
@@ -165,33 +168,29 @@ impl<S: Source> Archive<S> {
         Ok(cells)
     }
 
-    /// The cells of a stream, and what it has taught, which is remembered. First come the chunks that it starts from.
-    fn learn(&self, spot: Spot, depth: usize) -> Result<(Cells, Learnt)> {
-        if depth > limits::MAX_CARRIED {
-            return Err(corruption("chunks that start from one another without end"));
-        }
-        let (schema, entry) = (self.schema(spot.table)?, self.chunk_entry(spot.table, spot.chunk)?);
-        let column = StreamRef::of(schema, spot.stream)?.schema;
-        if column.levels() > 0 {
+    /// The cells of a payload, and what it has taught, which is remembered. First come the chunks that it starts from.
+    fn learn(
+        &self,
+        spot: Spot,
+        codec: &dyn Codec,
+        payload: &[u8],
+        shape: Shape,
+        depth: usize,
+    ) -> Result<(Cells, Learnt)> {
+        if StreamRef::of(self.schema(spot.table)?, spot.stream)?.schema.levels() > 0 {
             return Err(corruption("lists that start from another chunk"));
         }
-        let count = limits::cells(entry.events.saturating_mul(column.inner_cells()), column.scalar.width())?;
-        let stored = entry.streams.get(spot.stream).ok_or_else(|| corruption("a stream is missing"))?;
-        let codec =
-            codecs::by_id(stored.codec).ok_or_else(|| unsupported(format!("codec {}", stored.codec)))?;
-        let payload = self.reader.payload(&stored.place)?;
-        let before = match codec.starts_after(&payload)? {
+        let before = match codec.starts_after(payload)? {
             None => None,
             Some(back) => {
                 let chunk = usize::try_from(back).ok().and_then(|back| spot.chunk.checked_sub(back));
                 let chunk = chunk.ok_or_else(|| {
                     corruption(format!("chunk {} starts from one that is not before it", spot.chunk))
                 })?;
-                Some(self.taught(Spot { chunk, ..spot }, depth)?)
+                Some(self.taught(Spot { chunk, ..spot }, depth + 1)?)
             }
         };
-        let (cells, learnt) =
-            codec.learn(&payload, Shape { scalar: column.scalar, count }, before.as_ref())?;
+        let (cells, learnt) = codec.learn(payload, shape, before.as_ref())?;
         let mut taught = self.taught.lock().unwrap_or_else(|e| e.into_inner());
         taught.retain(|t| t.0 != spot);
         if taught.len() >= TAUGHT {
@@ -201,7 +200,7 @@ impl<S: Source> Archive<S> {
         Ok((cells, learnt))
     }
 
-    /// What a stream has taught.
+    /// What the values of a flat column have taught.
     fn taught(&self, spot: Spot, depth: usize) -> Result<Learnt> {
         let mut taught = self.taught.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(i) = taught.iter().position(|t| t.0 == spot) {
@@ -212,7 +211,17 @@ impl<S: Source> Archive<S> {
             return Ok(learnt);
         }
         drop(taught);
-        Ok(self.learn(spot, depth + 1)?.1)
+        if depth > limits::MAX_CARRIED {
+            return Err(corruption("chunks that start from one another without end"));
+        }
+        let (schema, entry) = (self.schema(spot.table)?, self.chunk_entry(spot.table, spot.chunk)?);
+        let column = StreamRef::of(schema, spot.stream)?.schema;
+        let count = limits::cells(entry.events.saturating_mul(column.inner_cells()), column.scalar.width())?;
+        let stored = entry.streams.get(spot.stream).ok_or_else(|| corruption("a stream is missing"))?;
+        let codec =
+            codecs::by_id(stored.codec).ok_or_else(|| unsupported(format!("codec {}", stored.codec)))?;
+        let payload = self.reader.payload(&stored.place)?;
+        Ok(self.learn(spot, codec, &payload, Shape { scalar: column.scalar, count }, depth)?.1)
     }
 
     /// How many chunks back the chunk is that a stream starts from, as its payload says; only the head of it is read, and no
