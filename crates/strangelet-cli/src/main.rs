@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod carried;
 mod export;
 mod files;
+mod frames;
 mod output;
 mod promise;
 mod simulate;

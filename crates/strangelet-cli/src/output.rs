@@ -1,5 +1,6 @@
 //! Files that appear whole or not at all: written under another name in the same folder, synced, renamed.
 
+use crate::ui;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,10 @@ pub fn remove_on_interrupt() -> Result<()> {
     let handler = || {
         // The lock is kept: no rename can begin any more.
         let pending = pending();
-        pending.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        for path in pending.iter() {
+            let folder = path.symlink_metadata().is_ok_and(|m| m.is_dir());
+            drop(if folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) });
+        }
         std::process::exit(130);
     };
     ctrlc::set_handler(handler).map_err(|e| usage(format!("cannot listen for Ctrl-C: {e}")))
@@ -105,6 +109,90 @@ impl Output {
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(taken(&self.path)),
             Err(e) => Err(e.error.into()),
         }
+    }
+}
+
+/// Files on their way to a folder: all get their names together.
+pub struct OutputFolder<'a> {
+    temporary: tempfile::TempDir,
+    folder: PathBuf,
+    /// Whether the folder itself is new.
+    new: bool,
+    names: &'a [String],
+    force: bool,
+}
+
+impl<'a> OutputFolder<'a> {
+    /// Begins files of these names (with `/` between folders). Refuses names that are taken, unless `force`.
+    pub fn new(folder: &Path, names: &'a [String], force: bool) -> Result<Self> {
+        let new = folder.symlink_metadata().is_err();
+        if !new && !folder.is_dir() {
+            return Err(usage(format!("{} is no folder, and there are many files", folder.display())));
+        }
+        let there = |name: &&String| folder.join(name).symlink_metadata().is_ok();
+        if let Some(name) = names.iter().find(there).filter(|_| !force) {
+            return Err(taken(&folder.join(name)));
+        }
+        let base = match folder.parent() {
+            _ if !new => folder,
+            Some(p) if p.as_os_str().is_empty() => Path::new("."),
+            Some(p) => p,
+            None => return Err(usage(format!("{} is no name for a folder", folder.display()))),
+        };
+        let beside =
+            |e| strangelet::error::Error::from(e).within(format!("{}: cannot write there", folder.display()));
+        std::fs::create_dir_all(base).map_err(beside)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY).suffix(".part");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let temporary = builder.tempdir_in(base).map_err(beside)?;
+        pending().push(temporary.path().to_path_buf());
+        Ok(OutputFolder { temporary, folder: folder.to_path_buf(), new, names, force })
+    }
+
+    /// A file by the number of its name.
+    pub fn create(&self, number: usize) -> Result<File> {
+        let name = self.names.get(number).ok_or_else(|| usage("a file without a name"))?;
+        let path = self.temporary.path().join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+        opened.map_err(|e| strangelet::error::Error::from(e).within(ui::plain(name)))
+    }
+
+    /// Gives all files their names.
+    pub fn finish(self) -> Result<()> {
+        // Kept to the end: an interrupt waits, and finds all in place or nothing.
+        let mut pending = pending();
+        let part = self.temporary.path().to_path_buf();
+        if self.new && self.folder.symlink_metadata().is_err() {
+            std::fs::rename(&part, &self.folder)?;
+            pending.retain(|p| *p != part);
+            drop(self.temporary.keep());
+            return sync_folder(&self.folder);
+        }
+        for name in self.names {
+            let (from, to) = (part.join(name), self.folder.join(name));
+            if let Some(parent) = to.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            if self.force {
+                std::fs::rename(&from, &to)?;
+                continue;
+            }
+            // A link does not replace what is there; where there are no links, a look has to do.
+            match std::fs::hard_link(&from, &to) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(taken(&to)),
+                Err(_) if to.symlink_metadata().is_ok() => return Err(taken(&to)),
+                Err(_) => std::fs::rename(&from, &to)?,
+            }
+        }
+        pending.retain(|p| *p != part);
+        drop(pending);
+        Ok(self.temporary.close()?)
     }
 }
 

@@ -4,6 +4,7 @@
 mod content;
 mod csv;
 mod events;
+pub mod frames;
 mod hdf5;
 mod layout;
 mod npy;
@@ -21,6 +22,7 @@ use strangelet::dissect::FileFormat;
 /// All kinds of file, the most special first; the last takes anything.
 pub static ALL: &[&dyn FileFormat] = &[
     &root::Root,
+    &frames::Frames,
     &npy::Npy,
     &npz::Npz,
     &hdf5::Hdf5,

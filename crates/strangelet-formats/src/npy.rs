@@ -125,6 +125,59 @@ pub fn order(source: &dyn Source) -> Result<Option<Order>> {
     Ok(Some(Order::Rows { layout, pos: header.data, rows }))
 }
 
+/// The array of a `.npy` as frames: its first axes count them.
+pub struct Frames {
+    /// Bytes of the header.
+    pub head: u64,
+    /// Bytes of the array.
+    pub len: u64,
+    /// One frame.
+    pub layout: Layout,
+    /// Number of frames.
+    pub rows: u64,
+}
+
+/// The frames of a `.npy`, each as many of its last axes as fit `most` bytes; nothing where it is no array of numbers, or one
+/// without cells.
+pub fn frames(source: &dyn Source, most: u64) -> Result<Option<Frames>> {
+    let Header { data, layout, fortran, mut shape } = Header::read(source)?;
+    let cell = layout.row();
+    if fortran {
+        shape.reverse();
+    }
+    let bytes = |axes: usize| shape[axes..].iter().try_fold(cell, |n, &d| n.checked_mul(d.into()));
+    let (Some(len), [field]) = (bytes(0).filter(|&n| n > 0), layout.fields.as_slice()) else {
+        return Ok(None);
+    };
+    if field.string || cell > most {
+        return Ok(None);
+    }
+    let mut axes = 0;
+    while axes < shape.len() && bytes(axes).is_none_or(|n| n > most) {
+        axes += 1;
+    }
+    let layout = match &shape[axes..] {
+        [] => layout,
+        inner => Layout { fields: vec![field.clone().array(inner)] },
+    };
+    let fits = layout.check().is_ok();
+    Ok(fits.then(|| Frames { head: data, len, rows: len / layout.row(), layout }))
+}
+
+/// How many bytes of a `.npy` have to be there before more can be said, or all of it: asked again and again with as many as
+/// that, from none on, it ends with the length of the file.
+pub fn wanted(start: &[u8]) -> Result<u64> {
+    let Some(first) = start.get(..12) else { return Ok(12) };
+    let (from, len) = Header::place(first)?;
+    if (start.len() as u64) < from + len {
+        return Ok((from + len).max(12));
+    }
+    let header = Header::read(&start)?;
+    let len = header.shape.iter().try_fold(header.layout.row(), |n, &d| n.checked_mul(d.into()));
+    let len = len.and_then(|n| n.checked_add(header.data));
+    len.filter(|&n| n >= start.len() as u64).ok_or_else(|| corruption("npy: an array of a strange length"))
+}
+
 /// What the header says.
 struct Header {
     /// First byte of the array.
@@ -136,8 +189,8 @@ struct Header {
 }
 
 impl Header {
-    fn read(source: &dyn Source) -> Result<Header> {
-        let start = source.range(0, source.len().min(12))?;
+    /// First byte and length of the text, from the first 12 bytes.
+    fn place(start: &[u8]) -> Result<(u64, u64)> {
         let (magic, rest) = start.split_first_chunk().ok_or_else(|| corruption("npy: too short"))?;
         if magic != MAGIC {
             return Err(corruption("npy: other magic bytes"));
@@ -147,9 +200,11 @@ impl Header {
             [2 | 3, _, a, b, c, d] => (12, u64::from(u32::from_le_bytes([a, b, c, d]))),
             _ => return Err(corruption("npy: an unknown version")),
         };
-        if len > MAX_HEADER {
-            return Err(corruption("npy: header too long"));
-        }
+        if len > MAX_HEADER { Err(corruption("npy: header too long")) } else { Ok((from, len)) }
+    }
+
+    fn read(source: &dyn Source) -> Result<Header> {
+        let (from, len) = Header::place(&source.range(0, source.len().min(12))?)?;
         let text = source.range(from, len)?;
         let text = match std::str::from_utf8(&text) {
             Ok(text) => text.to_string(),

@@ -1,7 +1,9 @@
 //! The codec seam: one way to turn a stream of cells into a payload and back.
 
 use crate::column::{Cells, Meaning, Scalar};
-use crate::error::Result;
+use crate::error::{Result, corruption};
+use std::any::Any;
+use std::sync::Arc;
 
 /// How much time the writer may take for smaller payloads. Any reader reads all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,6 +138,9 @@ pub struct Shape {
     pub count: usize,
 }
 
+/// What a payload has taught by its end; its codec knows what it is.
+pub type Learnt = Arc<dyn Any + Send + Sync>;
+
 /// One way to turn a stream into a payload and back. Its id is on disk and never used again.
 pub trait Codec: Sync {
     /// Number on disk.
@@ -166,4 +171,18 @@ pub trait Codec: Sync {
 
     /// The cells of a payload: exactly `shape.count` cells of its width, or an error.
     fn decode(&self, payload: &[u8], shape: Shape, needed: &[&Cells]) -> Result<Cells>;
+
+    /// How many chunks of the table back the payload of the same stream lies that this one starts from, where it starts from
+    /// one. Such a payload is decoded by [`Codec::learn`].
+    fn starts_after(&self, payload: &[u8]) -> Result<Option<u64>> {
+        let _ = payload;
+        Ok(None)
+    }
+
+    /// The cells of a payload, and what it has taught by its end. `before` is what the payload has taught that this one starts
+    /// from.
+    fn learn(&self, payload: &[u8], shape: Shape, before: Option<&Learnt>) -> Result<(Cells, Learnt)> {
+        let _ = (payload, shape, before);
+        Err(corruption(format!("nothing can start from a payload of {}", self.name())))
+    }
 }

@@ -6,6 +6,8 @@ use crate::error::{Result, corruption};
 pub const MAX_STREAM_BYTES: u64 = 1 << 28;
 /// Most streams that a stream may be derived from, one after the other.
 pub const MAX_DERIVATIONS: usize = 64;
+/// Most chunks that a chunk may need before it, one starting from the other.
+pub const MAX_CARRIED: usize = 32;
 /// Most bytes of an index that a reader will inflate.
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 /// Most jagged levels of a column.

@@ -2,6 +2,7 @@
 
 use super::{LevelArg, each, use_threads};
 use crate::files::{Destination, Input, Unchanged, is_container, packed};
+use crate::frames;
 use crate::output::{self, Output};
 use crate::ui::{self, grouped};
 use crate::watch::{Watch, Watched};
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use strangelet::archive::{self, Phase, Report};
 use strangelet::codec::Level;
-use strangelet::error::Result;
+use strangelet::error::{Result, usage};
 use strangelet::source::{Source, Spool};
 use strangelet_formats::ALL;
 
@@ -19,15 +20,20 @@ Examples:
   strangelet compress --level max --rm *.root      replaces the files, one by one
   strangelet compress -o small/ runs/              a folder, into another
   zcat lhe.gz | strangelet compress - > lhe.sgl    from and to a pipe
+  strangelet compress -o run7.sgl run7/            many frames (.npy) into one container
+  daq | strangelet compress --frames --carry -o run7.sgl -    frames as they come
 
-The container gets its name only after it was decoded and every byte of the file compared.";
+The container gets its name only after it was decoded and every byte of the file compared.
+Several files go into one container where -o ends in .sgl (or with --frames): frames, that is
+.npy files, of at most 16 types and shapes, with small files of other kinds beside them. They
+come back under their names. A chunk is coded and written as soon as it has its frames.";
 
 /// Compress files; each is restored and compared before its container gets its name
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Files, or folders with all their files (except .sgl); `-` is standard input
-    #[arg(value_name = "IN", required = true)]
+    #[arg(value_name = "IN", required_unless_present = "files_from")]
     inputs: Vec<PathBuf>,
     /// Where to: a file, or a folder for several files [default: IN.sgl beside IN]
     #[arg(short, long, value_name = "OUT|DIR")]
@@ -35,6 +41,19 @@ pub struct Args {
     /// Write to standard output
     #[arg(short = 'c', long, conflicts_with_all = ["output", "rm"])]
     stdout: bool,
+    /// All files are frames of one container; standard input is a sequence of .npy, one behind the other
+    #[arg(long)]
+    frames: bool,
+    /// Frames from a list of names, one a line, read as it grows; `-` is standard input
+    #[arg(long, value_name = "LIST", conflicts_with = "inputs")]
+    files_from: Option<PathBuf>,
+    /// Frames in a chunk: what is coded, and read, at once [default: as many as 8 MiB hold]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    chunk_frames: Option<u64>,
+    /// Chunks of frames start from what earlier ones taught: smaller; to read one takes up to N more (1 to 32) [without N: 4]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4",
+          value_parser = clap::value_parser!(u32).range(1..=32))]
+    carry: Option<u32>,
     /// How much time to spend
     #[arg(short, long, value_enum, default_value = "balanced")]
     level: LevelArg,
@@ -55,6 +74,9 @@ pub struct Args {
 /// Runs it; the number of files that failed.
 pub fn run(args: &Args) -> Result<usize> {
     use_threads(args.threads)?;
+    if args.one_container() {
+        return pack(args);
+    }
     let destination = Destination::new(args.output.as_deref(), args.stdout, &args.inputs)?;
     if matches!(destination, Destination::Stdout) {
         output::not_to_a_terminal(args.force)?;
@@ -74,6 +96,54 @@ pub fn run(args: &Args) -> Result<usize> {
         ui::emit(&line(done.0, done.1, start.elapsed().as_secs_f64(), &name))?;
     }
     Ok(failed)
+}
+
+impl Args {
+    /// Whether all files go into one container.
+    fn one_container(&self) -> bool {
+        let asked = self.frames || self.carry.is_some() || self.chunk_frames.is_some();
+        let many = self.inputs.len() > 1 || self.inputs.iter().any(|i| i.is_dir());
+        let named = self.output.as_ref().is_some_and(|o| is_container(o) && !o.is_dir());
+        asked || self.files_from.is_some() || (many && named)
+    }
+}
+
+/// Frames into one container.
+fn pack(args: &Args) -> Result<usize> {
+    let start = Instant::now();
+    let piped = args.inputs.iter().any(|i| i.as_os_str() == "-");
+    if piped && args.inputs.len() > 1 {
+        return Err(usage("standard input (`-`) stands alone"));
+    }
+    if piped && args.rm {
+        return Err(usage("--rm: standard input cannot be removed"));
+    }
+    let output = match &args.output {
+        Some(output) if output.is_dir() => {
+            return Err(usage(format!("{} is a folder, and frames go into one container", output.display())));
+        }
+        Some(output) => Some(output.clone()).filter(|o| o.as_os_str() != "-"),
+        None if args.stdout || piped => None,
+        None => Some(frames::beside(&args.inputs)?),
+    };
+    if output.is_none() {
+        output::not_to_a_terminal(args.force)?;
+    }
+    let wish = frames::Wish {
+        inputs: &args.inputs,
+        list: args.files_from.as_deref(),
+        output: output.as_deref(),
+        level: args.level.into(),
+        group: args.chunk_frames,
+        carry: args.carry,
+        force: args.force,
+        rm: args.rm,
+    };
+    let packed = frames::pack(&wish)?;
+    if let (Some(output), false) = (&output, args.quiet) {
+        ui::emit(&frames::line(&packed, output, start.elapsed().as_secs_f64()))?;
+    }
+    Ok(0)
 }
 
 fn one(args: &Args, destination: &Destination, input: &Input) -> Result<Report> {

@@ -1,6 +1,7 @@
 //! `strangelet inspect`: what is inside a container, and what each thing costs.
 
 use super::each;
+use crate::carried::Carried;
 use crate::files::{Input, is_container};
 use crate::promise;
 use crate::ui::{self, Aligned, grouped, ratio};
@@ -65,6 +66,7 @@ pub struct TableCost {
     chunks: usize,
     plain: u64,
     packed: u64,
+    carried: Option<Carried>,
 }
 
 pub struct Costs {
@@ -177,6 +179,7 @@ pub fn costs<S: Source>(archive: &Archive<S>) -> Result<Costs> {
             chunks: events.len(),
             plain: columns.iter().map(|c| c.plain).sum(),
             packed: columns.iter().map(|c| c.packed).sum(),
+            carried: Carried::of(archive, t)?,
         });
         all.columns.append(&mut columns);
     }
@@ -241,6 +244,9 @@ fn text(path: &Path, costs: &Costs, all: bool, promise: String) -> String {
     if tables > 0 || all {
         out += &format!("\n{}", t.text("  ", colour));
     }
+    for table in &c.tables {
+        out += &table.carried.as_ref().map(|c| c.text(&table.name)).unwrap_or_default();
+    }
     let named: Vec<&ColumnCost> = c.columns.iter().filter(|x| all || !c.tables[x.table].residue).collect();
     if named.is_empty() {
         return out + "\n";
@@ -284,6 +290,7 @@ fn json(path: &Path, c: &Costs, promise: Option<Value>) -> String {
                 "name": t.name, "residue": t.residue, "columns": t.columns, "events": t.events,
                 "chunks": t.chunks, "bytes_plain": t.plain, "bytes": t.packed,
                 "ratio": ratio(t.plain, t.packed),
+                "carried": t.carried.as_ref().map(Carried::json),
             })
         })
         .collect();

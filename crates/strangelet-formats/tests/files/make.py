@@ -87,3 +87,15 @@ for pad, time, height in zip(rng.integers(0, 16, 14), rng.integers(0, 44, 14), r
             hits[pad + k + layer // 2 % 5, time:time + 5, layer] += (height * share * np.array([.5, 1, .8, .3, .1])).astype(np.uint16)
 hits[hits > 0] += 70 + rng.integers(0, 3, (hits > 0).sum()).astype(np.uint16)
 np.save("hits.npy", hits)
+# Frames, one behind the other as a file that stays open takes them: tracks through four layers, and one frame without hits.
+rng = np.random.default_rng(7)
+with open("frames.npy", "wb") as f:
+    for number in range(6):
+        frame = np.zeros((4, 24, 48), np.uint16)
+        for pad, time, height in zip(rng.integers(0, 20, 9), rng.integers(0, 42, 9), rng.exponential(80, 9)):
+            for layer in range(4):
+                for k, share in enumerate([.3, .7, .2]):
+                    pulse = (height * share * np.array([.6, 1, .7, .3])).astype(np.uint16)
+                    frame[layer, pad + k, time:time + 4] += pulse * (number != 3)
+        frame[frame > 0] += 64 + rng.integers(0, 3, (frame > 0).sum()).astype(np.uint16)
+        np.save(f, frame)

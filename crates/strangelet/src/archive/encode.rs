@@ -1,7 +1,8 @@
 //! Tables to container: the sink that a kind of file writes into.
 
+use super::carry::Carry;
 use crate::codec::{Effort, Level, Role, Stream};
-use crate::codecs::kin;
+use crate::codecs::{CARRIED, kin};
 use crate::column::{Cells, Column, Scalar};
 use crate::dissect::{Sink, TableId};
 use crate::error::{Result, corruption};
@@ -18,6 +19,7 @@ pub struct Encoder<W: Write> {
     writer: Writer<W>,
     effort: Effort,
     prepared: Prepared,
+    carry: Option<Carry>,
 }
 
 /// Payloads that are known before the cells are coded.
@@ -53,12 +55,18 @@ impl<W: Write> Encoder<W> {
             Level::Balanced => 9,
             Level::Max => 19,
         });
-        Ok(Encoder { writer, effort, prepared: Prepared::default() })
+        Ok(Encoder { writer, effort, prepared: Prepared::default(), carry: None })
     }
 
     /// Takes payloads that are known instead of coding their cells.
     pub fn prepare(&mut self, prepared: &Prepared) {
         self.prepared = prepared.clone();
+    }
+
+    /// Lets chunks of hits start from what earlier ones have taught, so that reading one needs at most `depth` (1 to 32)
+    /// others.
+    pub fn carry(&mut self, depth: u32) {
+        self.carry = Some(Carry::new(depth));
     }
 
     /// The container, to be finished.
@@ -131,8 +139,25 @@ impl<W: Write> Sink for Encoder<W> {
                 }
             })
             .collect();
-        let given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();
-        let payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.effort)?;
+        let mut given: Vec<_> = streams.iter().map(|s| self.prepared.get(s.cells)).collect();
+        let mut carried = match &self.carry {
+            Some(carry) => carry.payloads(table, &streams)?,
+            None => Vec::new(),
+        };
+        for (given, carried) in given.iter_mut().zip(&mut carried) {
+            if let Some((payload, _)) = carried.take_if(|c| !c.1 && given.is_none()) {
+                *given = Some((CARRIED, payload));
+            }
+        }
+        let mut payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.effort)?;
+        for (alone, carried) in payloads.iter_mut().zip(carried) {
+            if let Some((payload, _)) = carried.filter(|c| c.0.len() < alone.1.len()) {
+                *alone = (CARRIED, payload);
+            }
+        }
+        if let Some(carry) = &mut self.carry {
+            carry.coded(table, &streams, &payloads)?;
+        }
         self.writer.chunk(table, events, payloads)
     }
 }

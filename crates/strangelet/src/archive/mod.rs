@@ -1,12 +1,15 @@
 //! A file in, a container out, and back: dissects, codes, verifies; decodes, assembles, checks.
 
+mod carry;
 mod decode;
 mod encode;
+mod growing;
 mod network;
 mod reduce;
 
 pub use decode::Archive;
 pub use encode::{Encoder, Prepared};
+pub use growing::{Seen, compress_growing};
 pub use network::Network;
 pub use reduce::{Reduced, Target as ReduceTarget, Wish, column_name, reduce};
 
@@ -14,9 +17,8 @@ use crate::codec::{Effort, Level};
 use crate::dissect::{Context, FileFormat, Proofs, Tables};
 use crate::error::{Error, Result, corruption, unsupported};
 use crate::format::{Original, Promise};
-use crate::source::{Compare, Source, SourceReader, Spool, Target};
-use std::io::{BufWriter, Read, Write};
-use xxhash_rust::xxh3::Xxh3;
+use crate::source::{Compare, Source, Spool, Target};
+use std::io::{BufWriter, Write};
 
 /// Bytes that a container may have more than its file for the sake of readable columns.
 const COLUMNS_WORTH: u64 = 1024;
@@ -200,18 +202,9 @@ pub fn check_payloads<S: Source>(archive: &Archive<S>) -> Result<()> {
 
 /// Length and checksums of a source.
 pub fn checksum(source: &dyn Source) -> Result<Original> {
-    let mut reader = SourceReader::new(source);
-    let mut buf = vec![0; 1 << 20];
-    let (mut xxh3, mut adler, mut len) = (Xxh3::new(), simd_adler32::Adler32::new(), 0);
-    loop {
-        let n = reader.read(&mut buf)?;
-        if n == 0 {
-            return Ok(Original { len, xxh3: xxh3.digest128(), adler32: adler.finish() });
-        }
-        xxh3.update(&buf[..n]);
-        adler.write(&buf[..n]);
-        len += n as u64;
-    }
+    let mut seen = Seen::default();
+    seen.read(source)?;
+    Ok(seen.original())
 }
 
 struct AppendTo(Spool);

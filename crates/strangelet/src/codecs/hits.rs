@@ -41,6 +41,7 @@
 //! CALIC (1997): errors in contexts. The ALICE and sPHENIX time projection chambers: zero-suppressed pulses of SAMPA chips.
 
 mod bundle;
+mod carry;
 mod deep;
 mod mask;
 mod net;
@@ -50,7 +51,7 @@ pub mod quick;
 mod value;
 
 use super::HITS;
-use crate::codec::{Codec, Level, Role, Shape, Stream};
+use crate::codec::{self, Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::{BitCoder, Decoder, Encoder};
 use crate::entropy::mix;
@@ -58,9 +59,11 @@ use crate::error::{Result, corruption, unsupported};
 use crate::format::varint::{Cursor, put};
 use bundle::Bundle;
 pub use bundle::fit;
+pub use carry::{Learnt, decode_after, encode_after, learn};
 use deep::{Deep, Habits};
 use order::Order;
 use quick::{Count, Effort};
+use std::sync::Arc;
 use value::Alphabet;
 
 /// Frames of hits.
@@ -155,16 +158,34 @@ impl Codec for Hits {
             }
             _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
         };
-        if walked.len() != shape.count {
-            return Err(corruption("hits: another number of cells"));
-        }
-        Ok(match shape.scalar.width() {
-            1 => Cells::W1(order.inverse(&walked, |v| v as u8)),
-            2 => Cells::W2(order.inverse(&walked, |v| v as u16)),
-            4 => Cells::W4(order.inverse(&walked, |v| v)),
-            _ => Cells::W8(order.inverse(&walked, u64::from)),
-        })
+        unwalk(&order, &walked, shape)
     }
+
+    fn learn(
+        &self,
+        payload: &[u8],
+        shape: Shape,
+        before: Option<&codec::Learnt>,
+    ) -> Result<(Cells, codec::Learnt)> {
+        if before.is_some() {
+            return Err(corruption("hits: starts from nothing"));
+        }
+        let (cells, learnt) = carry::learn(payload, shape)?;
+        Ok((cells, Arc::new(learnt)))
+    }
+}
+
+/// The cells in their own order.
+fn unwalk(order: &Order, walked: &[u32], shape: Shape) -> Result<Cells> {
+    if walked.len() != shape.count {
+        return Err(corruption("hits: another number of cells"));
+    }
+    Ok(match shape.scalar.width() {
+        1 => Cells::W1(order.inverse(walked, |v| v as u8)),
+        2 => Cells::W2(order.inverse(walked, |v| v as u16)),
+        4 => Cells::W4(order.inverse(walked, |v| v)),
+        _ => Cells::W8(order.inverse(walked, u64::from)),
+    })
 }
 
 /// An array of hits.
@@ -198,14 +219,18 @@ fn quick_encode<T: Count>(
 }
 
 fn quick_decode<T: Count>(payload: &[u8], order: &Order) -> Result<Vec<T>> {
-    let walked = quick::decode(payload, planes(order))?;
+    Ok(turn_back(quick::decode(payload, planes(order))?, order))
+}
+
+/// Cells in the order of the walk back in their own.
+fn turn_back<T: Count>(walked: Vec<T>, order: &Order) -> Vec<T> {
     if order.walk.is_sorted() {
-        return Ok(walked);
+        return walked;
     }
     let axes: Vec<usize> = order.walk.iter().map(|&a| order.axes[a]).collect();
     let mut back = vec![0; axes.len()];
     order.walk.iter().enumerate().for_each(|(new, &old)| back[old] = new);
-    Ok(quick::reorder(&walked, &axes, &back))
+    quick::reorder(&walked, &axes, &back)
 }
 
 /// The sides of a stream that is an array of more than one axis and mostly zero, as far as can be told at a glance.
@@ -379,11 +404,18 @@ fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
     if unit == 0 || period == 1 || period > 15 {
         return Err(wrong());
     }
+    let alphabet = read_alphabet(c)?;
+    Ok(Habits { alphabet, base, unit, period })
+}
+
+fn read_alphabet(c: &mut Cursor) -> Result<Alphabet> {
+    let wrong = || corruption("hits: values that cannot be");
+    let number = |c: &mut Cursor| c.varint().and_then(|v| u32::try_from(v).map_err(|_| wrong()));
     let n = c.count()?;
     if n > MAX_PALETTE {
         return Err(wrong());
     }
-    let alphabet = if n == 0 {
+    Ok(if n == 0 {
         let first = number(c)?;
         let last = first.checked_add(number(c)?).filter(|_| first > 0).ok_or_else(wrong)?;
         Alphabet::Range(first, last)
@@ -395,8 +427,7 @@ fn read_habits(c: &mut Cursor, bundle: Option<&Bundle>) -> Result<Habits> {
             values.push(last);
         }
         Alphabet::Palette(values)
-    };
-    Ok(Habits { alphabet, base, unit, period })
+    })
 }
 
 fn deep_encode(walked: &[u32], sides: [usize; 4], start: Start, out: &mut Vec<u8>) -> Result<()> {
@@ -467,7 +498,12 @@ fn head(walked: &[u32], mut sides: [usize; 4]) -> [usize; 4] {
     sides
 }
 
-fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
+fn deep_decode(c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
+    Ok(deep_learn(c, sides)?.0)
+}
+
+/// The values, and what they taught.
+fn deep_learn(mut c: Cursor, sides: [usize; 4]) -> Result<(Vec<u32>, Deep)> {
     let number = c.byte()? as usize;
     let bundle =
         if number == 0 {
@@ -482,7 +518,8 @@ fn deep_decode(mut c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
     let habits = read_habits(&mut c, bundle)?;
     let mut model = model(&habits, bundle, sides)?;
     let mut d = Decoder::new(c.rest());
-    model.code(&mut d, &[])
+    let walked = model.code(&mut d, &[])?;
+    Ok((walked, model))
 }
 
 /// Counts what bits would cost.

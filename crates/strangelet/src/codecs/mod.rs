@@ -4,6 +4,7 @@ mod adaptive;
 pub mod bcae_vs;
 pub mod bins;
 mod bytes;
+pub mod carried;
 mod classes;
 pub mod columns;
 mod constant;
@@ -65,6 +66,9 @@ pub const BINS: u8 = 15;
 /// Number of `nested`.
 pub const NESTED: u8 = 16;
 
+/// Number of `carried`.
+pub const CARRIED: u8 = 17;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -84,6 +88,7 @@ pub static ALL: &[&dyn Codec] = &[
     &bcae_vs::BcaeVs,
     &bins::Bins,
     &nested::Nested,
+    &carried::Carried,
 ];
 
 /// The codec with a number.

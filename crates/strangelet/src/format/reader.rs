@@ -103,6 +103,14 @@ impl<S: Source> Reader<S> {
         }
     }
 
+    /// The first bytes of the payload at a place, at most 16 and not checked.
+    pub fn head(&self, place: &Place) -> Result<Vec<u8>> {
+        match place {
+            Place::Inline(v) => Ok(v.iter().take(16).copied().collect()),
+            Place::Apart { pos, len, .. } => self.source.range(*pos, (*len).min(16)),
+        }
+    }
+
     /// The bytes of a model bundle, checked against its hash.
     pub fn bundle(&self, number: usize) -> Result<Vec<u8>> {
         let b = self

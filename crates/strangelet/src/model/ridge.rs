@@ -7,6 +7,7 @@
 const MANY: u32 = 4000;
 
 /// Weights of `N` numbers.
+#[derive(Clone)]
 pub struct Ridge<const N: usize> {
     /// Sums of products, four by four: blocks of four rows, each from its first four columns on.
     sums: Vec<[f32; 4]>,

@@ -13,6 +13,7 @@ use crate::model::ridge::Ridge;
 pub type Sides = [usize; 4];
 
 /// What the writer found out about the hits.
+#[derive(Clone)]
 pub struct Habits {
     /// The values that there are.
     pub alphabet: Alphabet,
@@ -31,12 +32,14 @@ const FEATURES: usize = 24;
 const FEW: usize = 8;
 const PHASES: usize = 16;
 
+#[derive(Clone)]
 struct Guess {
     full: Vec<Ridge<FEATURES>>,
     few: Vec<Ridge<FEW>>,
     tables: [Vec<Usual>; 4],
 }
 
+#[derive(Clone)]
 pub struct Deep {
     habits: Habits,
     sides: Sides,
@@ -122,6 +125,19 @@ impl Deep {
         self.mask.settle();
         self.gaps.settle();
         self.values.settle();
+    }
+
+    /// The same model before another array.
+    pub fn before(&self, alphabet: Alphabet, sides: Sides) -> Deep {
+        let mut next = self.clone();
+        next.habits.alphabet = alphabet;
+        next.sides = sides;
+        next
+    }
+
+    /// The values that there were.
+    pub fn alphabet(&self) -> &Alphabet {
+        &self.habits.alphabet
     }
 
     /// Values of the next array.

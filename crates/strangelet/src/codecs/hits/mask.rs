@@ -14,6 +14,7 @@ const SIZE: usize = 4096;
 const LIMIT: u32 = 1000;
 
 /// Counters and weights of one kind of question.
+#[derive(Clone)]
 struct Question<const N: usize> {
     /// Of each kind of context, for each context.
     counters: Vec<[Counter; SIZE]>,
@@ -58,6 +59,7 @@ impl<const N: usize> Question<N> {
 }
 
 /// Starts and ends of runs where something is around.
+#[derive(Clone)]
 pub struct Mask {
     t: &'static Tables,
     start: Question<12>,
@@ -214,6 +216,7 @@ impl Mask {
 }
 
 /// Starts of runs where nothing is around.
+#[derive(Clone)]
 pub struct Gaps {
     t: &'static Tables,
     any: Question<8>,

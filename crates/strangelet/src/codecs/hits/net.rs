@@ -91,6 +91,7 @@ impl Tables {
 }
 
 /// A sum of `N` inputs (a multiple of 4), with weights that are themselves sums of two chosen by small contexts.
+#[derive(Clone)]
 pub struct Net<const N: usize> {
     weights: [Vec<[f32; N]>; 2],
     rate: f32,

@@ -37,20 +37,21 @@ mod fit;
 mod frame;
 mod mixed;
 mod model;
+mod taught;
 mod turn;
 mod under;
 
 pub use frame::{Count, places};
+pub use taught::{Learnt, decode_after, encode_after};
 pub use turn::reorder;
 
-use crate::entropy::binary;
 use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::transform::keys::{unzigzag, zigzag};
-use coder::{Decoder, Encoder, class, fineness};
-use frame::{Index, Sink, Source, Values};
-use mixed::Mixed;
-use model::{Counted, FINEST, GRADES, INPUTS, Plan, SETS, Set, coarse, sets, walk};
+use coder::{class, fineness};
+use frame::{Index, Values};
+use model::{FINEST, GRADES, INPUTS, Plan, SETS, Set, coarse, sets};
+use taught::{read_hits, write_hits};
 
 /// How much time may go into a smaller payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,30 +84,29 @@ pub fn encode<T: Count>(cells: &[T], sides: [usize; 3], effort: Effort, out: &mu
     let (values, most) = fit::values(cells, times, &index);
     let plan = fit::plan(cells, sides, &index, &values, most);
     write_plan(&plan, &values, effort, out);
-    let mut source = Source::new(cells, cells.len() / times, &values, &index);
-    match effort {
-        Effort::Fast => {
-            let mut coder = Encoder::new(index.runs.len() * 4 + hits * 2);
-            walk(&mut coder, &mut Counted::new(&plan), &mut source, sides, &plan)?;
-            coder.finish(out);
-        }
-        Effort::Balanced => {
-            let mut coder = Encoder::new(index.runs.len() * 4 + hits);
-            let mut mixed = Mixed::new(binary::Encoder::new(), &plan, hits);
-            walk(&mut coder, &mut mixed, &mut source, sides, &plan)?;
-            let mut stream = Vec::new();
-            coder.finish(&mut stream);
-            put(out, stream.len() as u64);
-            out.extend(stream);
-            out.extend(mixed.coder.finish());
-        }
-    }
+    write_hits(cells, sides, &index, Learnt::new(plan, values, effort, hits, sides), out)?;
     Ok(true)
 }
 
 /// The cells of a payload, in the order they were given.
 pub fn decode<T: Count>(payload: &[u8], sides: [usize; 3]) -> Result<Vec<T>> {
+    Ok(learn(payload, sides)?.0)
+}
+
+/// The cells of a payload, and what they taught, if there was a hit.
+pub fn learn<T: Count>(payload: &[u8], sides: [usize; 3]) -> Result<(Vec<T>, Option<Learnt>)> {
     let mut c = Cursor::new(payload);
+    let (count, hits) = counts(&mut c, sides)?;
+    if hits == 0 {
+        return Ok((vec![T::default(); count], None));
+    }
+    let (plan, values, effort) = read_plan::<T>(&mut c)?;
+    let mut learnt = Learnt::new(plan, values, effort, hits, sides);
+    Ok((read_hits(&mut c, count, hits, sides, &mut learnt)?, Some(learnt)))
+}
+
+/// Cells and hits of a payload.
+fn counts(c: &mut Cursor, sides: [usize; 3]) -> Result<(usize, usize)> {
     let Some(count) = cells_of(sides) else {
         return Err(corruption("hits: sides that no frame has"));
     };
@@ -114,32 +114,7 @@ pub fn decode<T: Count>(payload: &[u8], sides: [usize; 3]) -> Result<Vec<T>> {
     if hits > count as u64 || (hits == 0 && !c.rest().is_empty()) {
         return Err(corruption("hits: more hits than cells"));
     }
-    if hits == 0 {
-        return Ok(vec![T::default(); count]);
-    }
-    let hits = hits as usize;
-    let (plan, values, effort) = read_plan::<T>(&mut c)?;
-    let mut sink = Sink::<T>::new(count, &values, plan.most);
-    let found = match effort {
-        Effort::Fast => {
-            let mut coder = Decoder::new(c.rest());
-            let found = walk(&mut coder, &mut Counted::new(&plan), &mut sink, sides, &plan)?;
-            coder.finish()?;
-            found
-        }
-        Effort::Balanced => {
-            let len = c.count()?;
-            let mut coder = Decoder::new(c.take(len)?);
-            let mut mixed = Mixed::new(binary::Decoder::new(c.rest()), &plan, hits);
-            let found = walk(&mut coder, &mut mixed, &mut sink, sides, &plan)?;
-            coder.finish()?;
-            found
-        }
-    };
-    if found != hits {
-        return Err(corruption("hits: another number of hits than declared"));
-    }
-    Ok(sink.cells)
+    Ok((count, hits as usize))
 }
 
 /// The number of cells, where a frame may have these sides.

@@ -185,6 +185,7 @@ impl Tails {
 }
 
 /// Codes values.
+#[derive(Clone)]
 pub struct Values {
     t: &'static Tables,
     tails: &'static Tails,

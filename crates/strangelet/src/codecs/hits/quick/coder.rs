@@ -65,6 +65,12 @@ impl<const N: usize> Table<N> {
         }
     }
 
+    /// Takes `n` symbols (n < N) from now on, if it took fewer: what is new has not come yet. Frequencies are made anew.
+    pub fn widen(&mut self, n: usize) {
+        self.n = self.n.max(n.clamp(1, N - 1) as u8);
+        self.left = 0;
+    }
+
     /// Makes the frequencies anew: every symbol has a slot, the rest goes by counts.
     #[cold]
     #[inline(never)]

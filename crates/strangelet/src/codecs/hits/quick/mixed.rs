@@ -17,6 +17,7 @@ const RATE: i32 = 6;
 const DISTANCES: [u32; 7] = [3, 2, 4, 1, 5, 0, 6];
 
 /// Counters of bits, eight for each context and number, and weights.
+#[derive(Clone)]
 struct Bank {
     nodes: [Vec<[Counter; 8]>; INPUTS],
     shift: u32,
@@ -66,13 +67,31 @@ impl Bank {
     }
 }
 
+/// All counters and weights.
+#[derive(Clone)]
+pub struct Banks {
+    kinds: Bank,
+    lengths: Bank,
+    values: Bank,
+}
+
+impl Banks {
+    /// For so many hits.
+    pub fn new(hits: usize) -> Self {
+        Banks {
+            kinds: Bank::new(hits / 8, 8),
+            lengths: Bank::new(hits / 16, 8),
+            values: Bank::new(hits / 6, 128),
+        }
+    }
+}
+
 /// Mixes what three contexts say of each bit.
 pub struct Mixed<B> {
     /// Where the bits go or come from.
     pub coder: B,
-    kinds: Bank,
-    lengths: Bank,
-    values: Bank,
+    /// What was learnt.
+    pub banks: Banks,
     under: Under,
     /// Groups of eight classes.
     groups: u32,
@@ -81,13 +100,11 @@ pub struct Mixed<B> {
 }
 
 impl<B: BitCoder> Mixed<B> {
-    /// For a plan and so many hits.
-    pub fn new(coder: B, plan: &Plan, hits: usize) -> Self {
+    /// For a plan, with what is known so far.
+    pub fn new(coder: B, plan: &Plan, banks: Banks) -> Self {
         Mixed {
             coder,
-            kinds: Bank::new(hits / 8, 8),
-            lengths: Bank::new(hits / 16, 8),
-            values: Bank::new(hits / 6, 128),
+            banks,
             under: Under::default(),
             groups: (plan.shades().clamp(1, 64) as u32 - 1) / 8 + 1,
             coarse: plan.coarse,
@@ -122,8 +139,8 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
             trend << 16 | (growth as u32 / 2) << 11 | ((m.grand as u32).min(30) / 3) << 3 | m.len.min(6),
             self.under.distance(m.start) << 16 | trend << 8 | (peak / 2) << 2 | cue.lately,
         ];
-        let at = self.kinds.find(contexts, 0);
-        let mut bit = |node: usize, bit: bool| self.kinds.bit(&mut self.coder, at, node, node, bit);
+        let at = self.banks.kinds.find(contexts, 0);
+        let mut bit = |node: usize, bit: bool| self.banks.kinds.bit(&mut self.coder, at, node, node, bit);
         if cue.room && bit(0, kind == EARLIER) {
             return EARLIER;
         }
@@ -148,11 +165,11 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
         let left = begun.left as u32;
         let (distance, left_under) = self.under.left(begun.start);
         let contexts = [left << 8 | begun.mate as u32, left << 8 | begun.ahead, left_under << 8 | distance];
-        let at = self.lengths.find(contexts, 0);
+        let at = self.banks.lengths.find(contexts, 0);
         let mut node = 1;
         for level in (0..3).rev() {
             let bit = length.min(7) >> level & 1 != 0;
-            node = node << 1 | self.lengths.bit(&mut self.coder, at, node, node, bit) as usize;
+            node = node << 1 | self.banks.lengths.bit(&mut self.coder, at, node, node, bit) as usize;
         }
         match node & 7 {
             7 => coder.number(table, m, length.saturating_sub(7)).saturating_add(7),
@@ -174,8 +191,8 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
         let expected = ((place.grade as u32) << self.coarse >> 9).min(self.groups - 1);
         let mut group = expected;
         if self.groups > 1 {
-            let at = self.values.find(contexts, 8 | expected);
-            let mut bit = |node, weights, bit| self.values.bit(&mut self.coder, at, node, weights, bit);
+            let at = self.banks.values.find(contexts, 8 | expected);
+            let mut bit = |node, weights, bit| self.banks.values.bit(&mut self.coder, at, node, weights, bit);
             let wanted = s >> 3;
             if bit(0, set, wanted != expected) {
                 let up = match expected {
@@ -192,11 +209,12 @@ impl<B: BitCoder, C: Coder> Model<C> for Mixed<B> {
                 }
             }
         }
-        let at = self.values.find(contexts, group);
+        let at = self.banks.values.find(contexts, group);
         let mut node = 1;
         for level in (0..3).rev() {
             let bit = s >> level & 1 != 0;
-            node = node << 1 | self.values.bit(&mut self.coder, at, node, set + 3 + level, bit) as usize;
+            node =
+                node << 1 | self.banks.values.bit(&mut self.coder, at, node, set + 3 + level, bit) as usize;
         }
         group << 3 | (node as u32 & 7)
     }

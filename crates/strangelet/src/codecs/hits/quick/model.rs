@@ -190,6 +190,7 @@ pub trait Model<C: Coder> {
 }
 
 /// One table for each context of the plan.
+#[derive(Clone)]
 pub struct Counted {
     /// The context of each grade of each set.
     contexts: [[u16; GRADES]; SETS],
@@ -212,6 +213,11 @@ impl Counted {
             }
         }
         Counted { contexts, tables }
+    }
+
+    /// Takes so many classes from now on.
+    pub fn widen(&mut self, shades: usize) {
+        self.tables.iter_mut().for_each(|table| table.widen(shades));
     }
 }
 
@@ -236,6 +242,7 @@ impl Plan {
 }
 
 /// Places of starts and lengths, with the tables that tell them.
+#[derive(Clone)]
 struct Starts {
     kinds: Vec<Table<16>>,
     gaps: Vec<Table<64>>,
@@ -420,6 +427,32 @@ impl Near {
     }
 }
 
+/// What is counted of rows, starts and lengths.
+#[derive(Clone)]
+pub struct Tables {
+    rows: usize,
+    /// Bits of a class of empty rows behind its first.
+    fine: u32,
+    empty_rows: Table<64>,
+    starts: Starts,
+}
+
+impl Tables {
+    /// Before the first hit of a frame of `sides`.
+    pub fn new(sides: [usize; 3]) -> Self {
+        let rows = sides[0] * sides[1];
+        let fine = fineness(rows as u32, 2);
+        let empty_rows = Table::new(class(rows as u32, fine).0 as usize + 1, EVEN);
+        Tables { rows, fine, empty_rows, starts: Starts::new(sides[2] as u32) }
+    }
+
+    /// Whether they also serve a frame of other sides.
+    pub fn serve(&self, sides: [usize; 3]) -> bool {
+        sides[0].checked_mul(sides[1]).is_some_and(|rows| rows <= self.rows)
+            && sides[2] == self.starts.times as usize
+    }
+}
+
 /// Codes all hits of a frame of `sides` (slowest first). Their number.
 pub fn walk<C: Coder, M: Model<C>, F: Frame>(
     coder: &mut C,
@@ -427,12 +460,11 @@ pub fn walk<C: Coder, M: Model<C>, F: Frame>(
     frame: &mut F,
     sides: [usize; 3],
     plan: &Plan,
+    tables: &mut Tables,
 ) -> Result<usize> {
     let (pads, times) = (sides[1], sides[2]);
     let rows = sides[0] * pads;
-    let row_fine = fineness(rows as u32, 2);
-    let mut empty_rows = Table::<64>::new(class(rows as u32, row_fine).0 as usize + 1, EVEN);
-    let mut starts = Starts::new(times as u32);
+    let Tables { fine: row_fine, empty_rows, starts, .. } = tables;
     let mut near = Near {
         own: blank(times),
         before: blank(times),
@@ -449,7 +481,7 @@ pub fn walk<C: Coder, M: Model<C>, F: Frame>(
         let mut state = 0;
         if near.mates.is_empty() {
             let gap = if C::ENCODING { frame.filled(row) - row } else { 0 };
-            let gap = coder.number(&mut empty_rows, row_fine, gap as u32) as usize;
+            let gap = coder.number(empty_rows, *row_fine, gap as u32) as usize;
             if gap > rows - row {
                 return Err(corruption("hits: more rows than there are"));
             }
