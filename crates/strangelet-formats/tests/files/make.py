@@ -99,3 +99,18 @@ with open("frames.npy", "wb") as f:
                     frame[layer, pad + k, time:time + 4] += pulse * (number != 3)
         frame[frame > 0] += 64 + rng.integers(0, 3, (frame > 0).sum()).astype(np.uint16)
         np.save(f, frame)
+
+# Parameter sets that name each other by their MD5, with their sums beside them, as CMS writes them.
+import hashlib
+rng = np.random.default_rng(5)
+sets, sums = [], []
+for i in range(60):
+    inner = sorted(set(rng.integers(0, i, min(i, 3)))) if i else []
+    body = f"{{module_label=+S(producer{i:03d}),minPt=+D({rng.exponential(9):.3f}),maxEta=+D({rng.choice([1.5, 2.4, 4.7])}),"
+    body += "".join(f"set{k}=+Q({hashlib.md5(sets[k].encode()).hexdigest()})," for k in inner)
+    sets.append(body + "untracked=-B(false)}")
+    sums.append(list(hashlib.md5(sets[-1].encode()).digest()))
+order = rng.permutation(60)
+with uproot.recreate("sets.root", compression=None) as f:
+    f["ParameterSets"] = {"text": ak.Array([sets[k] for k in order]),
+                          "sum": ak.values_astype(ak.Array([sums[k] for k in order]), np.uint8)}
