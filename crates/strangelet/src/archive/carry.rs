@@ -3,7 +3,8 @@
 //!
 //! Counted from the last chunk that starts from nothing, chunks 0 to `depth` - 1 are keys. Behind them every 64th chunk is a
 //! key as well, so that what is learnt stays young; it starts from the last but one of the first keys. So a chunk needs at most
-//! `depth` others.
+//! `depth` others. A chunk that is much dearer than usual is tried alone as well; where that is smaller twice in a row, all
+//! begins anew.
 
 use crate::codec::{Learnt, Role, Shape, Stream};
 use crate::codecs::{self, CARRIED, HITS, carried};
@@ -36,6 +37,8 @@ struct Chain {
     latest: Option<(u64, Learnt)>,
     /// Bytes and hits since the root.
     usual: (u64, u64),
+    /// Whether the last chunk was smaller alone, though there was a key.
+    odd: bool,
 }
 
 impl Chain {
@@ -107,13 +110,17 @@ impl Carry {
                         chain.latest = Some((chain.chunks, learnt));
                     }
                     chain.usual = (chain.usual.0 + spent.0, chain.usual.1 + spent.1);
+                    chain.odd = false;
                 }
+                // One that is odd is left out; with the second the data have changed.
+                HITS if !chain.odd && chain.next(self.depth).0.is_some() => chain.odd = true,
                 HITS => {
                     let root = learn(None).ok().flatten().map(|learnt| (chain.chunks, learnt));
                     chain.root = chain.chunks;
                     chain.keys = root.iter().cloned().collect();
                     chain.latest = root;
                     chain.usual = spent;
+                    chain.odd = false;
                 }
                 _ => {}
             }
