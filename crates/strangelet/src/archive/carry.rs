@@ -25,6 +25,14 @@ pub struct Carry {
     chains: HashMap<(TableId, usize), Chain>,
 }
 
+/// A payload that starts from an earlier chunk.
+pub struct Attempt {
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Whether it is so dear that nothing may be the better start.
+    pub dear: bool,
+}
+
 /// One stream of one table.
 #[derive(Default)]
 struct Chain {
@@ -68,9 +76,8 @@ impl Carry {
         Carry { depth: depth.clamp(1, MAX_CARRIED as u32), chains: HashMap::new() }
     }
 
-    /// Payloads of streams of the next chunk of a table that start from an earlier chunk, and whether they are so dear that
-    /// nothing may be the better start.
-    pub fn payloads(&self, table: TableId, streams: &[Stream]) -> Result<Vec<Option<(Vec<u8>, bool)>>> {
+    /// Payloads of streams of the next chunk of a table that start from an earlier chunk.
+    pub fn payloads(&self, table: TableId, streams: &[Stream]) -> Result<Vec<Option<Attempt>>> {
         let of = |(i, stream): (usize, &Stream)| {
             let Some(chain) = self.chains.get(&(table, i)).filter(|_| fits(stream)) else { return Ok(None) };
             let Some((chunk, before)) = chain.next(self.depth).0 else { return Ok(None) };
@@ -79,7 +86,7 @@ impl Carry {
             };
             let (bytes, usual) = chain.usual;
             let dear = (payload.len() as u64) * usual * DOUBT > bytes * hits(stream) * (DOUBT + 1) + bytes;
-            Ok(Some((payload, dear)))
+            Ok(Some(Attempt { payload, dear }))
         };
         streams.iter().enumerate().map(of).collect()
     }
