@@ -39,7 +39,7 @@ impl Carried {
             most = most.max(need);
             needs.push(need);
         }
-        Ok((carried > 0).then(|| Carried { chunks, carried, keys: keys.len(), most }))
+        Ok((carried > 0).then_some(Carried { chunks, carried, keys: keys.len(), most }))
     }
 
     /// One line.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use strangelet::archive::{self, Archive, Report, Seen};
 use strangelet::codec::Level;
 use strangelet::dissect::{FileFormat, Sink};
-use strangelet::error::{Result, corruption, usage};
+use strangelet::error::{Error, Result, corruption, unsupported, usage};
 use strangelet::source::{Source, Spool};
 use strangelet_formats::ALL;
 use strangelet_formats::frames::{self, Frames, Packer};
@@ -32,6 +32,8 @@ pub struct Wish<'a> {
     pub group: Option<u64>,
     /// Most chunks that a chunk may need.
     pub carry: Option<u32>,
+    /// A new container after so many frames.
+    pub roll: Option<u64>,
     pub force: bool,
     /// Remove the inputs at the end.
     pub rm: bool,
@@ -57,9 +59,47 @@ pub fn beside(inputs: &[PathBuf]) -> Result<PathBuf> {
     }
 }
 
-/// Puts all files into one container.
-pub fn pack(wish: &Wish) -> Result<Packed> {
-    let output = wish.output.map(|path| Output::new(path, wish.force)).transpose()?;
+/// A file, or an array that came through a pipe.
+enum Item {
+    File(Input),
+    Array(Vec<u8>),
+}
+
+/// The next of them, when it is there.
+type Items<'a> = dyn FnMut() -> Result<Option<Item>> + 'a;
+
+/// Puts all files into one container, or each `roll` frames into one of their own; `made` hears of each as soon as it has its
+/// name.
+pub fn pack(wish: &Wish, made: &mut dyn FnMut(&Packed, Option<&Path>) -> Result<()>) -> Result<()> {
+    let (mut items, mut number) = (items(wish)?, 0);
+    loop {
+        let first = items()?;
+        if first.is_none() && number > 0 {
+            return Ok(());
+        }
+        let path =
+            wish.output.map(|path| if wish.roll.is_some() { numbered(path, number) } else { path.into() });
+        let packed = pack_one(wish, path.as_deref(), first, &mut *items, number > 0)?;
+        made(&packed, path.as_deref())?;
+        number += 1;
+    }
+}
+
+/// `run.sgl` to `run-000007.sgl`.
+fn numbered(path: &Path, number: u64) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}-{number:06}.{}", files::EXTENSION))
+}
+
+/// Puts files into a container, as many as it may have.
+fn pack_one(
+    wish: &Wish,
+    path: Option<&Path>,
+    mut next: Option<Item>,
+    items: &mut Items,
+    without_frames: bool,
+) -> Result<Packed> {
+    let output = path.map(|path| Output::new(path, wish.force)).transpose()?;
     let spool = match &output {
         Some(output) => output.spool(u64::MAX)?,
         None => Spool::new(u64::MAX),
@@ -67,46 +107,31 @@ pub fn pack(wish: &Wish) -> Result<Packed> {
     let (mut files, mut read) = (0, Vec::new());
     let mut feed = |sink: &mut dyn Sink, seen: &mut Seen| {
         let mut packer = Packer::new(sink, wish.group)?;
-        let mut add = |input: &Input| -> Result<()> {
-            if wish.rm {
-                read.push((Unchanged::note(&input.path)?, input.path.clone()));
+        while let Some(item) = next.take() {
+            match item {
+                Item::Array(bytes) => {
+                    seen.take(&bytes);
+                    packer.add("", &bytes).map_err(|e| e.within("standard input"))?;
+                }
+                Item::File(input) => {
+                    if wish.rm {
+                        read.push((Unchanged::note(&input.path)?, input.path.clone()));
+                    }
+                    add(&input, seen, &mut packer).map_err(|e| e.within(input.path.display()))?;
+                }
             }
-            let name = input.below.to_str().map(|n| n.replace(std::path::MAIN_SEPARATOR, "/"));
-            let name = name.ok_or_else(|| usage("has a name that is no UTF-8"))?;
-            let source = input.open()?;
             files += 1;
-            if source.len() > HELD {
-                seen.read(&*source)?;
-                return packer.add(&name, &*source);
+            // The next one may be long in coming.
+            if wish.roll.is_none_or(|n| packer.frames() < n) {
+                next = items()?;
             }
-            let bytes = source.range(0, source.len())?;
-            seen.take(&bytes);
-            packer.add(&name, &bytes)
-        };
-        let named = |input: &Input, e: strangelet::error::Error| e.within(input.path.display());
-        if let Some(list) = wish.list {
-            each_line(list, &mut |path| {
-                let input = Input { path: path.into(), below: below(path) };
-                add(&input).map_err(|e| named(&input, e))
-            })?;
-        } else if wish.inputs.iter().any(|i| i.as_os_str() == "-") {
-            let mut stdin = std::io::stdin().lock();
-            while let Some(bytes) = frames::next(&mut stdin, PIPED).map_err(|e| e.within("standard input"))? {
-                seen.take(&bytes);
-                files += 1;
-                packer.add("", &bytes).map_err(|e| e.within(format!("standard input, frame {files}")))?;
-            }
-        } else {
-            let (inputs, errors) = files::inputs(wish.inputs, |path| !is_container(path));
-            if let Some((path, e)) = errors.into_iter().next() {
-                return Err(e.within(path.display()));
-            }
-            inputs.iter().try_for_each(|input| add(input).map_err(|e| named(input, e)))?;
+        }
+        if packer.frames() == 0 && !without_frames {
+            return Err(unsupported("there is no frame among the files: no array of numbers (.npy)"));
         }
         packer.finish()
     };
-    let made = archive::compress_growing(ALL, &Frames, wish.level, wish.carry, spool, &mut feed);
-    let (spool, report) = made?;
+    let (spool, report) = archive::compress_growing(ALL, &Frames, wish.level, wish.carry, spool, &mut feed)?;
     match output {
         None => output::to_stdout(&spool)?,
         Some(output) => {
@@ -117,6 +142,48 @@ pub fn pack(wish: &Wish) -> Result<Packed> {
     read.into_iter()
         .try_for_each(|(unchanged, path)| unchanged.remove(&path).map_err(|e| e.within(path.display())))?;
     Ok(Packed { files, report })
+}
+
+fn add(input: &Input, seen: &mut Seen, packer: &mut Packer) -> Result<()> {
+    let name = input.below.to_str().map(|n| n.replace(std::path::MAIN_SEPARATOR, "/"));
+    let name =
+        name.filter(|n| !n.is_empty()).ok_or_else(|| unsupported("has no name, or one that is no UTF-8"))?;
+    let source = input.open()?;
+    if source.len() > HELD {
+        seen.read(&*source)?;
+        return packer.add(&name, &*source);
+    }
+    let bytes = source.range(0, source.len())?;
+    seen.take(&bytes);
+    packer.add(&name, &bytes)
+}
+
+/// What goes in, one after the other.
+fn items<'a>(wish: &Wish<'a>) -> Result<Box<Items<'a>>> {
+    if let Some(list) = wish.list {
+        let mut lines = lines(list)?;
+        return Ok(Box::new(move || {
+            let Some(line) = lines.find(|line| line.as_ref().map_or(true, |l| !l.is_empty())).transpose()?
+            else {
+                return Ok(None);
+            };
+            let line = line.trim_end_matches('\r');
+            Ok(Some(Item::File(Input { path: line.into(), below: below(line) })))
+        }));
+    }
+    if wish.inputs.iter().any(|i| i.as_os_str() == "-") {
+        let mut stdin = std::io::stdin().lock();
+        return Ok(Box::new(move || {
+            let next = frames::next(&mut stdin, PIPED).map_err(|e| e.within("standard input"))?;
+            Ok(next.map(Item::Array))
+        }));
+    }
+    let (inputs, errors) = files::inputs(wish.inputs, |path| !is_container(path));
+    if let Some((path, e)) = errors.into_iter().next() {
+        return Err(e.within(path.display()));
+    }
+    let mut inputs = inputs.into_iter();
+    Ok(Box::new(move || Ok(inputs.next().map(Item::File))))
 }
 
 /// The name of a listed file within the container: as it is listed, from the first real name on.
@@ -130,26 +197,14 @@ fn below(path: &str) -> PathBuf {
 }
 
 /// Names, one a line, as they come.
-fn each_line(list: &Path, take: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut lines: Box<dyn BufRead> = if list.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        let file = std::fs::File::open(list);
-        Box::new(std::io::BufReader::new(
-            file.map_err(|e| strangelet::error::Error::from(e).within(list.display()))?,
-        ))
-    };
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if lines.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let name = line.trim_end_matches(['\n', '\r']);
-        if !name.is_empty() {
-            take(name)?;
-        }
+fn lines(list: &Path) -> Result<std::io::Lines<Box<dyn BufRead>>> {
+    if list.as_os_str() == "-" {
+        let stdin: Box<dyn BufRead> = Box::new(std::io::stdin().lock());
+        return Ok(stdin.lines());
     }
+    let file = std::fs::File::open(list).map_err(|e| Error::from(e).within(list.display()))?;
+    let file: Box<dyn BufRead> = Box::new(std::io::BufReader::new(file));
+    Ok(file.lines())
 }
 
 /// Whether a container is one of frames.

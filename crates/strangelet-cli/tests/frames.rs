@@ -250,6 +250,40 @@ fn what_makes_no_sense_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_run_rolls_over_into_whole_containers() {
+    let d = run(7);
+    good(d.path(), &["compress", "run", "-o", "run.sgl", "--roll=3", "--carry"]);
+    let mut all = Vec::new();
+    for (i, count) in [3, 3, 2].into_iter().enumerate() {
+        let name = format!("run-{i:06}");
+        good(d.path(), &["decompress", &format!("{name}.sgl")]);
+        let some = files(&d.path().join(name));
+        assert_eq!(some.len(), count);
+        all.extend(some);
+    }
+    all.sort();
+    assert!(all == files(&d.path().join("run")));
+    // A pipe that goes on: what is full is there, though the next frame never comes.
+    let mut child = command(d.path(), &["compress", "-q", "--roll=2", "-o", "live.sgl", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&[frame(1), frame(2)].concat()).unwrap();
+    stdin.flush().unwrap();
+    let live = d.path().join("live-000000.sgl");
+    let there = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        live.exists()
+    });
+    assert!(there, "the full container is not there");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(good(d.path(), &["decompress", "-c", "live-000000.sgl"]) == [frame(1), frame(2)].concat());
+    assert!(bad(d.path(), &["compress", "--roll=2", "-c", "run"], 2).contains("--roll"));
+}
+
+#[test]
 fn broken_containers_leave_nothing() {
     let d = run(5);
     good(d.path(), &["compress", "run", "-o", "run.sgl", "--carry", "--chunk-frames=1"]);

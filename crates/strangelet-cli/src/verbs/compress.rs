@@ -26,7 +26,8 @@ Examples:
 The container gets its name only after it was decoded and every byte of the file compared.
 Several files go into one container where -o ends in .sgl (or with --frames): frames, that is
 .npy files, of at most 16 types and shapes, with small files of other kinds beside them. They
-come back under their names. A chunk is coded and written as soon as it has its frames.";
+come back under their names. A chunk is coded and written as soon as it has its frames; with --roll a
+crash loses at most the container at work.";
 
 /// Compress files; each is restored and compared before its container gets its name
 #[derive(clap::Args)]
@@ -54,6 +55,9 @@ pub struct Args {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4",
           value_parser = clap::value_parser!(u32).range(1..=32))]
     carry: Option<u32>,
+    /// A new container after N frames, OUT-000000.sgl and on: each is whole before the next begins
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    roll: Option<u64>,
     /// How much time to spend
     #[arg(short, long, value_enum, default_value = "balanced")]
     level: LevelArg,
@@ -101,7 +105,7 @@ pub fn run(args: &Args) -> Result<usize> {
 impl Args {
     /// Whether all files go into one container.
     fn one_container(&self) -> bool {
-        let asked = self.frames || self.carry.is_some() || self.chunk_frames.is_some();
+        let asked = self.frames || self.carry.is_some() || self.chunk_frames.is_some() || self.roll.is_some();
         let many = self.inputs.len() > 1 || self.inputs.iter().any(|i| i.is_dir());
         let named = self.output.as_ref().is_some_and(|o| is_container(o) && !o.is_dir());
         asked || self.files_from.is_some() || (many && named)
@@ -127,6 +131,9 @@ fn pack(args: &Args) -> Result<usize> {
         None => Some(frames::beside(&args.inputs)?),
     };
     if output.is_none() {
+        if args.roll.is_some() {
+            return Err(usage("--roll makes many containers: say -o RUN.sgl"));
+        }
         output::not_to_a_terminal(args.force)?;
     }
     let wish = frames::Wish {
@@ -136,13 +143,14 @@ fn pack(args: &Args) -> Result<usize> {
         level: args.level.into(),
         group: args.chunk_frames,
         carry: args.carry,
+        roll: args.roll,
         force: args.force,
         rm: args.rm,
     };
-    let packed = frames::pack(&wish)?;
-    if let (Some(output), false) = (&output, args.quiet) {
-        ui::emit(&frames::line(&packed, output, start.elapsed().as_secs_f64()))?;
-    }
+    frames::pack(&wish, &mut |packed, path| match path {
+        Some(path) if !args.quiet => ui::emit(&frames::line(packed, path, start.elapsed().as_secs_f64())),
+        _ => Ok(()),
+    })?;
     Ok(0)
 }
 

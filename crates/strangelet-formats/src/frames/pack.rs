@@ -34,6 +34,8 @@ pub struct Packer<'a> {
     /// Rows of a chunk; otherwise as many as 8 MiB hold.
     group: Option<u64>,
     kinds: Vec<Kind>,
+    /// Files that are frames.
+    frames: u64,
     known: HashSet<String>,
     names: Vec<String>,
     of: Vec<u16>,
@@ -57,6 +59,7 @@ impl<'a> Packer<'a> {
             files,
             group: group.map(|n| n.max(1)),
             kinds: Vec::new(),
+            frames: 0,
             known: HashSet::new(),
             names: Vec::new(),
             of: Vec::new(),
@@ -65,9 +68,9 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// Kinds of frames so far.
-    pub fn kinds(&self) -> usize {
-        self.kinds.len()
+    /// Files so far that are frames.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// Takes a file. An empty name stands for none.
@@ -85,7 +88,7 @@ impl<'a> Packer<'a> {
         let frames = npy::frames(file, CHUNK).ok().flatten();
         let whole = frames.filter(|f| f.head.checked_add(f.len) == Some(file.len()));
         let (kind, content) = match whole {
-            Some(frames) => (self.frames(frames, file)?, Vec::new()),
+            Some(frames) => (self.rows(frames, file)?, Vec::new()),
             None if file.len() > MAX_OTHER => {
                 return Err(unsupported(format!(
                     "is no array of numbers (.npy), and with {} bytes too long to go beside frames",
@@ -94,6 +97,7 @@ impl<'a> Packer<'a> {
             }
             None => (0, file.range(0, file.len())?),
         };
+        self.frames += u64::from(kind > 0);
         self.bytes += content.len() as u64;
         self.names.push(name.to_string());
         self.of.push(kind as u16);
@@ -102,7 +106,7 @@ impl<'a> Packer<'a> {
     }
 
     /// Takes the rows of a file; the number of its kind.
-    fn frames(&mut self, frames: npy::Frames, file: &dyn Source) -> Result<usize> {
+    fn rows(&mut self, frames: npy::Frames, file: &dyn Source) -> Result<usize> {
         let head = file.range(0, frames.head)?;
         let found = self.kinds.iter().position(|k| k.head == head);
         let number = match found {
@@ -149,13 +153,7 @@ impl<'a> Packer<'a> {
     }
 
     /// Writes what waits, and what the kinds are.
-    ///
-    /// # Errors
-    /// Where there was no frame at all.
     pub fn finish(mut self) -> Result<()> {
-        if self.kinds.is_empty() {
-            return Err(unsupported("there is no frame among the files: no array of numbers (.npy)"));
-        }
         for kind in self.kinds.iter_mut().filter(|k| !k.pending.is_empty()) {
             code(self.sink, kind)?;
         }

@@ -85,8 +85,11 @@ pub fn walk(
     }
 }
 
-/// Calls `take` with every file, the number of its kind and its content where it is no frame.
-fn for_each(tables: &dyn Tables, take: &mut dyn FnMut(&File, u16, &[u8]) -> Result<()>) -> Result<()> {
+/// What is told of a file: the number of its kind, and its content where it is no frame.
+type Take<'a> = dyn FnMut(&File, u16, &[u8]) -> Result<()> + 'a;
+
+/// Calls `take` with every file.
+fn for_each(tables: &dyn Tables, take: &mut Take) -> Result<()> {
     let mut number = 0;
     for chunk in 0..tables.chunks(FILES)?.len() {
         let columns: [Column; 3] =

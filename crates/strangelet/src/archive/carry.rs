@@ -3,7 +3,8 @@
 //!
 //! Counted from the last chunk that starts from nothing, chunks 0 to `depth` - 1 are keys. Behind them every 64th chunk is a
 //! key as well, so that what is learnt stays young; it starts from the last but one of the first keys. So a chunk needs at most
-//! `depth` others.
+//! `depth` others. A chunk that is much dearer than usual is tried alone as well; where that is smaller twice in a row, all
+//! begins anew.
 
 use crate::codec::{Learnt, Role, Shape, Stream};
 use crate::codecs::{self, CARRIED, HITS, carried};
@@ -24,6 +25,14 @@ pub struct Carry {
     chains: HashMap<(TableId, usize), Chain>,
 }
 
+/// A payload that starts from an earlier chunk.
+pub struct Attempt {
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Whether it is so dear that nothing may be the better start.
+    pub dear: bool,
+}
+
 /// One stream of one table.
 #[derive(Default)]
 struct Chain {
@@ -36,6 +45,8 @@ struct Chain {
     latest: Option<(u64, Learnt)>,
     /// Bytes and hits since the root.
     usual: (u64, u64),
+    /// Whether the last chunk was smaller alone, though there was a key.
+    odd: bool,
 }
 
 impl Chain {
@@ -65,9 +76,8 @@ impl Carry {
         Carry { depth: depth.clamp(1, MAX_CARRIED as u32), chains: HashMap::new() }
     }
 
-    /// Payloads of streams of the next chunk of a table that start from an earlier chunk, and whether they are so dear that
-    /// nothing may be the better start.
-    pub fn payloads(&self, table: TableId, streams: &[Stream]) -> Result<Vec<Option<(Vec<u8>, bool)>>> {
+    /// Payloads of streams of the next chunk of a table that start from an earlier chunk.
+    pub fn payloads(&self, table: TableId, streams: &[Stream]) -> Result<Vec<Option<Attempt>>> {
         let of = |(i, stream): (usize, &Stream)| {
             let Some(chain) = self.chains.get(&(table, i)).filter(|_| fits(stream)) else { return Ok(None) };
             let Some((chunk, before)) = chain.next(self.depth).0 else { return Ok(None) };
@@ -76,7 +86,7 @@ impl Carry {
             };
             let (bytes, usual) = chain.usual;
             let dear = (payload.len() as u64) * usual * DOUBT > bytes * hits(stream) * (DOUBT + 1) + bytes;
-            Ok(Some((payload, dear)))
+            Ok(Some(Attempt { payload, dear }))
         };
         streams.iter().enumerate().map(of).collect()
     }
@@ -107,13 +117,17 @@ impl Carry {
                         chain.latest = Some((chain.chunks, learnt));
                     }
                     chain.usual = (chain.usual.0 + spent.0, chain.usual.1 + spent.1);
+                    chain.odd = false;
                 }
+                // One that is odd is left out; with the second the data have changed.
+                HITS if !chain.odd && chain.next(self.depth).0.is_some() => chain.odd = true,
                 HITS => {
                     let root = learn(None).ok().flatten().map(|learnt| (chain.chunks, learnt));
                     chain.root = chain.chunks;
                     chain.keys = root.iter().cloned().collect();
                     chain.latest = root;
                     chain.usual = spent;
+                    chain.odd = false;
                 }
                 _ => {}
             }

@@ -145,14 +145,14 @@ impl<W: Write> Sink for Encoder<W> {
             None => Vec::new(),
         };
         for (given, carried) in given.iter_mut().zip(&mut carried) {
-            if let Some((payload, _)) = carried.take_if(|c| !c.1 && given.is_none()) {
-                *given = Some((CARRIED, payload));
+            if let Some(attempt) = carried.take_if(|c| !c.dear && given.is_none()) {
+                *given = Some((CARRIED, attempt.payload));
             }
         }
         let mut payloads = select::encode_chunk_given(&streams, kin::jobs(schema), given, self.effort)?;
         for (alone, carried) in payloads.iter_mut().zip(carried) {
-            if let Some((payload, _)) = carried.filter(|c| c.0.len() < alone.1.len()) {
-                *alone = (CARRIED, payload);
+            if let Some(attempt) = carried.filter(|c| c.payload.len() < alone.1.len()) {
+                *alone = (CARRIED, attempt.payload);
             }
         }
         if let Some(carry) = &mut self.carry {

@@ -22,7 +22,7 @@ pub struct Learnt {
 #[derive(Clone)]
 enum Kind {
     Counted(Box<Counted>),
-    Mixed(Banks),
+    Mixed(Box<Banks>),
 }
 
 impl Learnt {
@@ -30,7 +30,7 @@ impl Learnt {
     pub(super) fn new(plan: Plan, values: Values, effort: Effort, hits: usize, sides: [usize; 3]) -> Self {
         let model = match effort {
             Effort::Fast => Kind::Counted(Box::new(Counted::new(&plan))),
-            Effort::Balanced => Kind::Mixed(Banks::new(hits)),
+            Effort::Balanced => Kind::Mixed(Box::new(Banks::new(hits))),
         };
         Learnt { plan, values, tables: Tables::new(sides), model }
     }
@@ -86,7 +86,7 @@ pub(super) fn write_hits<T: Count>(
         }
         Kind::Mixed(banks) => {
             let mut coder = Encoder::new(index.runs.len() * 4 + index.hits);
-            let mut mixed = Mixed::new(binary::Encoder::new(), &plan, banks);
+            let mut mixed = Mixed::new(binary::Encoder::new(), &plan, *banks);
             walk(&mut coder, &mut mixed, &mut source, sides, &plan, &mut tables)?;
             let mut stream = Vec::new();
             coder.finish(&mut stream);
@@ -119,10 +119,10 @@ pub(super) fn read_hits<T: Count>(
             let len = c.count()?;
             let mut coder = Decoder::new(c.take(len)?);
             // Back they come at the end.
-            let own = std::mem::replace(banks, Banks::new(0));
+            let own = std::mem::replace(&mut **banks, Banks::new(0));
             let mut mixed = Mixed::new(binary::Decoder::new(c.rest()), plan, own);
             let found = walk(&mut coder, &mut mixed, &mut sink, sides, plan, tables)?;
-            *banks = mixed.banks;
+            **banks = mixed.banks;
             coder.finish()?;
             found
         }
