@@ -7,6 +7,7 @@ mod export;
 mod files;
 mod frames;
 mod output;
+mod picture;
 mod promise;
 mod simulate;
 mod ui;

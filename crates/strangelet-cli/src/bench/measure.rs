@@ -63,7 +63,7 @@ pub fn measure(
 }
 
 /// The best time of a few runs, and what the last of them gave.
-fn best<T>(clock: Clock, mut run: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
+pub fn best<T>(clock: Clock, mut run: impl FnMut() -> Result<T>) -> Result<(T, f64)> {
     let (mut best, mut total) = (f64::INFINITY, 0.0);
     for n in 1.. {
         let start = clock.now();

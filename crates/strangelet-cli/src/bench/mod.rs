@@ -7,6 +7,7 @@ pub mod measure;
 pub mod record;
 pub mod rivals;
 pub mod svg;
+pub mod tpc;
 
 use rivals::Rival;
 use strangelet::codec::Level;

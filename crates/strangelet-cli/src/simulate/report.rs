@@ -2,6 +2,7 @@
 
 use super::npy;
 use crate::bench::svg::escaped;
+use crate::picture::{Palette, image, shade};
 use crate::ui::{self, Aligned};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -299,86 +300,9 @@ fn picture(
     height: usize,
     of: impl Fn(usize, usize) -> (usize, usize, usize),
 ) -> String {
-    let mut pixels = Vec::with_capacity(height * (width + 1));
-    for y in 0..height {
-        pixels.push(0);
-        for x in 0..width {
-            let (layer, pad, bin) = of(x, y);
-            let v = a.adc.get((pad * a.bins + bin) * a.layers + layer).copied().unwrap_or(0);
-            // 6 to 8.5 in log2, 255 shades.
-            let shade = if v == 0 { 0.0 } else { 30.0 + 225.0 * ((v as f64 + 1.0).log2() - 6.0) / 2.5 };
-            pixels.push(shade.clamp(0.0, 255.0) as u8);
-        }
-    }
-    format!(
-        "<img alt=\"\" src=\"data:image/png;base64,{}\">",
-        base64(&png(width as u32, height as u32, &pixels))
-    )
-}
-
-/// A PNG of palette colours from rows that begin with a filter byte.
-fn png(width: u32, height: u32, rows: &[u8]) -> Vec<u8> {
-    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut chunk = |name: &[u8; 4], body: &[u8]| {
-        out.extend_from_slice(&(body.len() as u32).to_be_bytes());
-        let mut crc = flate2::Crc::new();
-        crc.update(name);
-        crc.update(body);
-        out.extend_from_slice(name);
-        out.extend_from_slice(body);
-        out.extend_from_slice(&crc.sum().to_be_bytes());
+    let shade = |x: usize, y: usize| {
+        let (layer, pad, bin) = of(x, y);
+        shade(a.adc.get((pad * a.bins + bin) * a.layers + layer).copied().unwrap_or(0))
     };
-    let mut head = Vec::new();
-    head.extend_from_slice(&width.to_be_bytes());
-    head.extend_from_slice(&height.to_be_bytes());
-    head.extend_from_slice(&[8, 3, 0, 0, 0]);
-    chunk(b"IHDR", &head);
-    // From black over purple and orange to a light yellow.
-    let stops = [
-        (0.0, [0, 0, 4]),
-        (0.25, [87, 16, 110]),
-        (0.5, [188, 55, 84]),
-        (0.75, [249, 142, 9]),
-        (1.0, [252, 255, 164]),
-    ];
-    let colour = |i: usize| -> [u8; 3] {
-        let x = i as f64 / 255.0;
-        let k = stops.iter().rposition(|s| x >= s.0).unwrap_or(0).min(stops.len() - 2);
-        let part = (x - stops[k].0) / (stops[k + 1].0 - stops[k].0);
-        std::array::from_fn(|c| (stops[k].1[c] as f64 * (1.0 - part) + stops[k + 1].1[c] as f64 * part) as u8)
-    };
-    chunk(b"PLTE", &(0..256).flat_map(colour).collect::<Vec<u8>>());
-    let mut deflate = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    let body =
-        std::io::Write::write_all(&mut deflate, rows).and_then(|()| deflate.finish()).unwrap_or_default();
-    chunk(b"IDAT", &body);
-    chunk(b"IEND", &[]);
-    out
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for part in bytes.chunks(3) {
-        let n = part.iter().fold(0u32, |n, b| n << 8 | *b as u32) << (8 * (3 - part.len()));
-        for k in 0..4 {
-            let digit = DIGITS[(n >> (18 - 6 * k) & 63) as usize] as char;
-            out.push(if k <= part.len() { digit } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(plain.as_bytes()), text);
-        }
-    }
+    image(width, height, Palette::Heat, shade)
 }

@@ -20,6 +20,7 @@ Examples:
   strangelet bench run1.root                                     all rivals, two levels
   strangelet bench --rivals xz-9e,zstd-19 --html page.html *.root
   strangelet bench --levels fast --rivals none --json - run1.root
+  strangelet bench tpc wedge.npy --html tpc.html                 hits of time projection chambers
 
 Each method runs in a process of its own. Every ratio is bytes of the file as it is / all bytes of
 the result. Every speed is in MB (10^6 bytes) of content a second, content being the file with every
@@ -31,8 +32,10 @@ columns, without making the file's own compressed blocks again. Seconds are thos
 
 /// Measure our levels against real rival libraries, on the same bytes in the same run
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    special: Option<Special>,
     /// Files, or folders with all their files (except .sgl)
     #[arg(value_name = "FILE", required = true)]
     inputs: Vec<PathBuf>,
@@ -57,6 +60,12 @@ pub struct Args {
     /// Write a page to look at
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+}
+
+/// Benches of a kind of data.
+#[derive(clap::Subcommand)]
+enum Special {
+    Tpc(Box<super::bench_tpc::Args>),
 }
 
 /// The child's command line.
@@ -86,6 +95,9 @@ pub fn run_one(args: &OneArgs) -> Result<usize> {
 
 /// Runs it; the number of measurements that failed.
 pub fn run(args: &Args) -> Result<usize> {
+    if let Some(Special::Tpc(args)) = &args.special {
+        return super::bench_tpc::run(args);
+    }
     let methods = methods(args)?;
     if cfg!(debug_assertions) {
         ui::warn("this is a debug build: its speeds mean nothing");

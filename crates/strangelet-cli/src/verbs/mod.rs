@@ -2,6 +2,7 @@
 
 pub mod ablate;
 pub mod bench;
+pub mod bench_tpc;
 pub mod compress;
 pub mod decompress;
 pub mod export;
