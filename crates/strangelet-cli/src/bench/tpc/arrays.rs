@@ -98,7 +98,7 @@ impl Library {
         figure.quality = Quality::of(&set.adc, restored);
         figure.shifts = Some(Shifts::of(&set.adc, set.frame, restored, geometry));
         figure.times =
-            Some(Times { encode_s: number("encode_s")?, decode_s: number("decode_s")?, blank_s: None });
+            Some(Times { encode_s: number("encode_s")?, decode_s: number("decode_s")?, fixed_s: None });
         figure.timed = "the library's calls in a Python process";
         figure.about = format!(
             "{name} ({}) on log2(ADC+1) as float32, {}; what comes back under half the least hit is set to 0",

@@ -3,6 +3,7 @@
 pub mod arrays;
 pub mod bars;
 pub mod clusters;
+pub mod codec;
 pub mod network;
 pub mod ours;
 pub mod page;

@@ -89,7 +89,7 @@ fn plain(bcae: &Bcae, set: &Set, encoded: &Encoded, geometry: &Geometry, clock: 
     let mut figure = Figure::exact("BCAE-VS, 36 bits", Family::Network, KEPT_BITS * encoded.kept as f64);
     figure.quality = Quality::of(&set.adc, restored);
     figure.shifts = Some(Shifts::of(&set.adc, set.frame, restored, geometry));
-    figure.times = Some(Times { encode_s: encoded.seconds, decode_s, blank_s: None });
+    figure.times = Some(Times { encode_s: encoded.seconds, decode_s, fixed_s: None });
     figure.timed = "encode: the network from a list of hits; decode: both dense decoders; once";
     figure.extra = vec![
         ("kept", encoded.kept as f64 / hits),
@@ -131,7 +131,7 @@ fn coded(
     figure.setting = Some(levels.into());
     figure.quality = Quality::of(&set.adc, restored);
     figure.shifts = Some(Shifts::of(&set.adc, set.frame, restored, geometry));
-    figure.times = Some(Times { encode_s: encoded.seconds + coding_s, decode_s, blank_s: None });
+    figure.times = Some(Times { encode_s: encoded.seconds + coding_s, decode_s, fixed_s: None });
     figure.timed =
         "encode: the network from a list of hits, and entropy coding; decode: both dense decoders; once";
     figure.about = "authors' weights; places of the hits kept by context, values in levels; payloads without a container".into();

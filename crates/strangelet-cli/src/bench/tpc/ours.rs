@@ -1,6 +1,7 @@
 //! Our own methods: lossless at each level, cold and from the shipped start, and reduced.
 
 use super::clusters::{Geometry, Shifts};
+use super::codec::{CODEC, Chunks, format_of, times};
 use super::quality::{Quality, Restored};
 use super::record::{Family, Figure, Times};
 use super::sets::{Set, npy_of};
@@ -8,120 +9,15 @@ use crate::bench::clock::Clock;
 use crate::bench::measure::best;
 use crate::simulate::npy;
 use strangelet::archive::{self, Archive, Encoder, Prepared, ReduceTarget, Wish};
-use strangelet::codec::{Codec, Level, Role, Shape, Stream};
+use strangelet::codec::{Codec, Level, Stream};
 use strangelet::codecs::HITS;
 use strangelet::codecs::hits::{self, Hits, Start};
-use strangelet::column::{Cells, Column, Meaning, Scalar};
-use strangelet::dissect::{Context, FileFormat, Proofs, Sink, TableId};
+use strangelet::dissect::{Context, Proofs};
 use strangelet::error::{Result, corruption};
 use strangelet::format::Bound;
 use strangelet::format::varint::Cursor;
 use strangelet::source::{Source, Spool};
-use strangelet::table::TableSchema;
 use strangelet_formats::ALL;
-
-/// What the times of the codec include.
-const CODEC: &str = "the codec alone: cells to payload (with all its choices) and back";
-
-/// Payloads, and the seconds of both ways.
-type Timed = (Vec<Vec<u8>>, f64, f64);
-
-/// The cells of a file of frames, chunk by chunk, as the container codes them.
-#[derive(Default)]
-pub struct Chunks {
-    schemas: Vec<TableSchema>,
-    chunks: Vec<(Cells, Vec<u32>)>,
-}
-
-impl Sink for Chunks {
-    fn table(&mut self, schema: TableSchema) -> Result<TableId> {
-        self.schemas.push(schema);
-        Ok(self.schemas.len() - 1)
-    }
-    fn chunk(&mut self, table: TableId, _events: u64, columns: Vec<Column>) -> Result<()> {
-        if let Some(schema) = self.schemas.get(table).filter(|s| !s.residue)
-            && let (Some(column), Some(kind)) = (columns.into_iter().next(), schema.columns.first())
-        {
-            self.chunks.push((column.values, kind.inner.clone()));
-        }
-        Ok(())
-    }
-}
-
-fn format_of(npy: &[u8]) -> Result<&'static dyn FileFormat> {
-    ALL.iter().copied().find(|f| f.probe(&npy)).ok_or_else(|| corruption("no kind of file takes it"))
-}
-
-impl Chunks {
-    /// Those of an npy file.
-    pub fn of(npy: &[u8]) -> Result<Chunks> {
-        let (mut chunks, proofs) = (Chunks::default(), Proofs::default());
-        let cx = Context { formats: ALL, proofs: &proofs, level: Level::Max };
-        format_of(npy)?.dissect(&cx, &npy, &mut chunks)?;
-        Ok(chunks)
-    }
-
-    /// Payloads of all chunks; none where the codec does not take them.
-    fn encode(&self, encode: impl Fn(&Stream, &mut Vec<u8>) -> Result<bool>) -> Result<Option<Vec<Vec<u8>>>> {
-        let mut payloads = Vec::new();
-        for (cells, dims) in &self.chunks {
-            let inner = dims.iter().map(|&n| u64::from(n)).product();
-            let role = Role::Values(Meaning::Number);
-            let stream = Stream { cells, scalar: Scalar::U16, role, lists: None, inner, dims };
-            let mut payload = Vec::new();
-            if !encode(&stream, &mut payload)? {
-                return Ok(None);
-            }
-            payloads.push(payload);
-        }
-        Ok(Some(payloads))
-    }
-
-    /// Payloads with the seconds of both ways; what comes back is compared.
-    fn timed(
-        &self,
-        clock: Clock,
-        encode: impl Fn(&Stream, &mut Vec<u8>) -> Result<bool>,
-    ) -> Result<Option<Timed>> {
-        let (payloads, encode_s) = best(clock, || self.encode(&encode))?;
-        let Some(payloads) = payloads else { return Ok(None) };
-        let (back, decode_s) = best(clock, || {
-            let both = payloads.iter().zip(&self.chunks);
-            both.map(|(payload, (cells, _))| {
-                Hits.decode(payload, Shape { scalar: Scalar::U16, count: cells.len() }, &[])
-            })
-            .collect::<Result<Vec<Cells>>>()
-        })?;
-        if back.iter().zip(&self.chunks).any(|(back, (cells, _))| back != cells) {
-            return Err(corruption("hits: other cells came back"));
-        }
-        Ok(Some((payloads, encode_s, decode_s)))
-    }
-}
-
-/// Frames with one hit each in the middle: what a frame costs before its hits.
-fn blank(set: &Set) -> Vec<u8> {
-    let volume = set.volume();
-    let mut adc = vec![0; set.adc.len()];
-    for frame in adc.chunks_exact_mut(volume) {
-        frame[volume / 2] = 83;
-    }
-    npy_of(set.frame, &adc)
-}
-
-/// Times of the codec on a set, with those of nearly empty frames.
-fn times(
-    set: &Set,
-    npy: &[u8],
-    clock: Clock,
-    encode: impl Fn(&Stream, &mut Vec<u8>) -> Result<bool>,
-) -> Result<Option<(Vec<Vec<u8>>, Times)>> {
-    let Some((payloads, encode_s, decode_s)) = Chunks::of(npy)?.timed(clock, &encode)? else {
-        return Ok(None);
-    };
-    let blank_s = Chunks::of(&blank(set))?.timed(clock, &encode)?.map(|b| (b.1, b.2));
-    Ok(Some((payloads, Times { encode_s, decode_s, blank_s })))
-}
 
 fn container(npy: &[u8], level: Level) -> Result<Spool> {
     Ok(archive::compress(&npy, ALL, level, &mut || Ok(Spool::new(u64::MAX)))?.0)
@@ -146,7 +42,7 @@ pub fn lossless(set: &Set, level: Level, clock: Clock) -> Result<Figure> {
     let bytes = container(&set.npy, level)?.len();
     let mut figure = Figure::exact(level.name(), Family::Lossless, 8.0 * bytes as f64);
     figure.timed = CODEC;
-    let measured = times(set, &set.npy, clock, |stream, out| Hits.encode(stream, level, out))?;
+    let measured = times(set, clock, |stream, out| Hits.encode(stream, level, out))?;
     let mut about =
         format!("strangelet {}, level {}, whole container", env!("CARGO_PKG_VERSION"), level.name());
     if let Some((payloads, times)) = measured {
@@ -172,9 +68,9 @@ pub fn lossless(set: &Set, level: Level, clock: Clock) -> Result<Figure> {
 /// `max` without the shipped start, in a container that is as exact.
 pub fn cold(set: &Set, clock: Clock) -> Result<Option<Figure>> {
     let encode = |stream: &Stream, out: &mut Vec<u8>| hits::encode_from(stream, Start::Cold, out);
-    let Some((payloads, times)) = times(set, &set.npy, clock, encode)? else { return Ok(None) };
+    let Some((payloads, times)) = times(set, clock, encode)? else { return Ok(None) };
     let (mut prepared, proofs) = (Prepared::default(), Proofs::default());
-    for (payload, (cells, _)) in payloads.into_iter().zip(&Chunks::of(&set.npy)?.chunks) {
+    for (payload, cells) in payloads.into_iter().zip(Chunks::of(&set.npy)?.cells()) {
         prepared.add(cells, HITS, payload);
     }
     let format = format_of(&set.npy)?;
@@ -231,17 +127,18 @@ pub fn reduced(set: &Set, ask: Ask, geometry: &Geometry, clock: Clock) -> Result
     figure.setting = Some(setting);
     figure.quality = Quality::of(&set.adc, restored);
     figure.shifts = Some(Shifts::of(&set.adc, set.frame, restored, geometry));
-    figure.times = Some(Times { encode_s: whole_s, decode_s, blank_s: None });
+    figure.times = Some(Times { encode_s: whole_s, decode_s, fixed_s: None });
     figure.timed =
         "encode: the whole verb with its search, its proof and the check of its promise; decode: all columns";
     figure.about = "strangelet reduce at level max, whole container; occupancy exact".into();
     if let Ask::Bound(_) = ask {
         let codec = |stream: &Stream, out: &mut Vec<u8>| Hits.encode(stream, Level::Max, out);
-        if let Some((_, encode_s, decode_s)) = Chunks::of(&back)?.timed(clock, codec)? {
-            figure.times = Some(Times { encode_s, decode_s, blank_s: None });
+        let rounded = Set::from_frames(String::new(), None, set.frame, adc.clone());
+        if let Some((_, times)) = times(&rounded, clock, codec)? {
+            figure.times = Some(times);
             figure.timed = "the codec alone on the rounded samples (rounding itself is a look-up in a table)";
         }
-        if set.frames() > 1 {
+        if set.frames() > 1 && matches!(ask, Ask::Bound(super::SHOWN)) {
             let alone = set.each().map(|one| alone(&one, &wish)).sum::<Result<u64>>()? as f64 * 8.0;
             figure.extra.push(("bits_per_hit_each_frame_alone", alone / set.hits() as f64));
         }

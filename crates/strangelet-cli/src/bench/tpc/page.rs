@@ -141,8 +141,8 @@ fn over_occupancy(out: &mut String, sheets: &[Sheet], about: &About) {
     }
     let bits = |name: &'static str| move |s: &Sheet| s.of(name).map(|f| s.bits_hit(f));
     let bound = format!("reduce log2:{SHOWN}");
-    let slope = |name: &'static str, way: fn((f64, f64)) -> f64| {
-        move |s: &Sheet| s.of(name).and_then(|f| s.slope_ns(f)).map(way).filter(|v| *v > 0.0)
+    let slope = |name: &'static str, way: usize| {
+        move |s: &Sheet| s.of(name).and_then(|f| s.slope_ns(f)).and_then(|ways| ways[way])
     };
     let network =
         |name: &'static str| move |s: &Sheet| s.family(Family::Network).next().and_then(|f| f.extra(name));
@@ -179,21 +179,21 @@ fn over_occupancy(out: &mut String, sheets: &[Sheet], about: &About) {
         ),
     );
     let caption = format!(
-        "{} seconds of one core, the codec alone; the cost of a frame with one hit is taken off.",
+        "{} seconds of one core, the codec alone; what does not grow with hits is taken off.",
         about.clock
     );
     figure(
-        "Nanoseconds a hit, after the fixed cost of a frame",
+        "Nanoseconds a hit, beyond the fixed cost of a frame",
         &caption,
         plot(
             &x,
             &Axis::log("ns a hit"),
             &[
-                over(&sets, "max, writing", 0, "ns", slope("max", |t| t.0)),
-                over(&sets, "max, reading", 2, "ns", slope("max", |t| t.1)),
-                over(&sets, "balanced, writing", 1, "ns", slope("balanced", |t| t.0)),
-                over(&sets, "fast, writing", 5, "ns", slope("fast", |t| t.0)),
-                over(&sets, "fast, reading", 6, "ns", slope("fast", |t| t.1)),
+                over(&sets, "max, writing", 0, "ns", slope("max", 0)),
+                over(&sets, "max, reading", 2, "ns", slope("max", 1)),
+                over(&sets, "balanced, writing", 1, "ns", slope("balanced", 0)),
+                over(&sets, "fast, writing", 5, "ns", slope("fast", 0)),
+                over(&sets, "fast, reading", 6, "ns", slope("fast", 1)),
             ],
             &[],
         ),
@@ -286,8 +286,9 @@ fn meaning(out: &mut String, about: &About) {
          some 150 and 500 um.</dd>\
          <dt>charge, total</dt><dd>mean change of a cluster's charge, as a part of it (clusters of little charge rule it); change of the charge of all \
          clusters together</dd>\
-         <dt>ns/hit, fixed us</dt><dd>{} time of one core, the best of up to five runs; write and read; what it includes stands in the last column. Fixed: \
-         microseconds for a frame of that shape with a single hit.</dd></dl></section>",
+         <dt>ns/hit</dt><dd>{} time of one core, the best of up to five runs; write and read; what it includes stands in the last column. That time is a \
+         fixed part for each frame (us/frame) and one that grows with hits (beyond), told apart by the same frames with half of the hits: every second \
+         one emptied, of a single one half of the pads.</dd></dl></section>",
         about.pedestal,
         clusters::LEAST_CHARGE,
         about.clock

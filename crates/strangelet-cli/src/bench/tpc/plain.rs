@@ -24,7 +24,7 @@ pub fn general(set: &Set, name: &str, clock: Clock) -> Result<Figure> {
         return Err(corruption(format!("{name} gave other bytes back")));
     }
     let mut figure = Figure::exact(name, Family::General, 8.0 * packed.len() as f64);
-    figure.times = Some(Times { encode_s, decode_s, blank_s: None });
+    figure.times = Some(Times { encode_s, decode_s, fixed_s: None });
     figure.timed = "the library's call on the whole file";
     figure.about = rival.about();
     Ok(figure)

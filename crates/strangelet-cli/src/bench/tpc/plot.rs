@@ -36,7 +36,7 @@ impl<'a> Axis<'a> {
         if self.log {
             (low, high) = (low / 1.15, high * 1.15);
             let span = (high / low).log10();
-            let steps: &[f64] = if span < 1.6 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+            let steps: &[f64] = if span < 2.6 { &[1.0, 2.0, 5.0] } else { &[1.0] };
             let decades = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
             let ticks = decades.flat_map(|d| steps.iter().map(move |s| s * 10f64.powi(d)));
             let ticks = ticks.filter(|t| (low..=high).contains(t)).collect();

@@ -60,8 +60,8 @@ pub struct Times {
     pub encode_s: f64,
     /// Reading.
     pub decode_s: f64,
-    /// The same for frames of that number and shape with one hit each, where it was measured.
-    pub blank_s: Option<(f64, f64)>,
+    /// What of it does not grow with hits, writing and reading, where it was measured.
+    pub fixed_s: Option<[f64; 2]>,
 }
 
 /// One method with one setting on one set.
@@ -170,11 +170,18 @@ impl Sheet {
         seconds * 1e9 / self.hits as f64
     }
 
-    /// ns a hit, writing and reading, beyond what a nearly empty frame costs.
-    pub fn slope_ns(&self, f: &Figure) -> Option<(f64, f64)> {
+    /// ns a hit, writing and reading, beyond what the frames cost without hits; none where the time does not grow with hits.
+    pub fn slope_ns(&self, f: &Figure) -> Option<[Option<f64>; 2]> {
         let t = f.times?;
-        let (encode, decode) = t.blank_s?;
-        Some((self.ns_hit(t.encode_s - encode), self.ns_hit(t.decode_s - decode)))
+        let slope = |whole: f64, fixed: f64| (fixed < whole).then(|| self.ns_hit(whole - fixed.max(0.0)));
+        t.fixed_s.map(|[encode, decode]| [slope(t.encode_s, encode), slope(t.decode_s, decode)])
+    }
+
+    /// us a frame that do not grow with hits, writing and reading.
+    pub fn fixed_us(&self, f: &Figure) -> Option<[f64; 2]> {
+        let t = f.times?;
+        let us = |whole: f64, fixed: f64| fixed.clamp(0.0, whole) * 1e6 / self.frames as f64;
+        t.fixed_s.map(|[encode, decode]| [us(t.encode_s, encode), us(t.decode_s, decode)])
     }
 
     /// Frames a second when writing.
@@ -234,8 +241,7 @@ impl Sheet {
             put("encode_frames_per_s", json!(self.frames_per_s(f)));
             put("timed", json!(f.timed));
         }
-        if let (Some((encode, decode)), Some(t)) = (self.slope_ns(f), f.times) {
-            let fixed = t.blank_s.map(|b| [b.0, b.1].map(|s| s * 1e6 / self.frames as f64));
+        if let (Some([encode, decode]), Some(fixed)) = (self.slope_ns(f), self.fixed_us(f)) {
             put("fixed_us_per_frame_encode_decode", json!(fixed));
             put("encode_ns_per_hit_beyond_fixed", json!(encode));
             put("decode_ns_per_hit_beyond_fixed", json!(decode));

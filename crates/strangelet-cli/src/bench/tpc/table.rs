@@ -17,7 +17,7 @@ pub fn short(x: f64) -> String {
 }
 
 /// Headings of the columns; those of numbers begin with `>`.
-pub const HEADINGS: [&str; 16] = [
+pub const HEADINGS: [&str; 19] = [
     "method",
     ">bits/hit",
     ">ratio",
@@ -33,7 +33,10 @@ pub const HEADINGS: [&str; 16] = [
     ">total",
     ">ns/hit write",
     ">read",
-    ">fixed us",
+    ">beyond: write",
+    ">read",
+    ">us/frame write",
+    ">read",
 ];
 
 /// The cells of a row under [`HEADINGS`].
@@ -42,7 +45,9 @@ pub fn cells(sheet: &Sheet, f: &Figure) -> Vec<String> {
     let lossy = f.shifts.as_ref();
     let um = |value: f64| if sheet.group.is_some() { short(value) } else { "-".into() };
     let per_hit = |seconds: f64| format!("{:.0}", sheet.ns_hit(seconds));
-    let fixed = f.times.and_then(|t| t.blank_s).map(|b| b.0 * 1e6 / sheet.frames as f64);
+    let beyond = |ns: Option<f64>| ns.map_or("none".into(), |ns| format!("{ns:.0}"));
+    let slope = sheet.slope_ns(f);
+    let fixed = sheet.fixed_us(f);
     vec![
         f.method.clone(),
         format!("{:.3}", sheet.bits_hit(f)),
@@ -59,7 +64,10 @@ pub fn cells(sheet: &Sheet, f: &Figure) -> Vec<String> {
         lossy.map_or("0".into(), |s| format!("{:+.3}", s.total_bias())),
         f.times.map_or("-".into(), |t| per_hit(t.encode_s)),
         f.times.map_or("-".into(), |t| per_hit(t.decode_s)),
-        fixed.map_or(String::new(), |us| format!("{us:.0}")),
+        slope.map_or(String::new(), |s| beyond(s[0])),
+        slope.map_or(String::new(), |s| beyond(s[1])),
+        fixed.map_or(String::new(), |t| format!("{:.0}", t[0])),
+        fixed.map_or(String::new(), |t| format!("{:.0}", t[1])),
     ]
 }
 
@@ -116,6 +124,6 @@ pub fn text(sheets: &[Sheet], verdicts: &[Verdict], colour: bool) -> String {
 pub const LEGEND: &str = "\
 ratio: 16 bits a voxel / all bits stored. MAE, MSE: of log2(ADC+1), mean over all voxels. precision, recall: of hits. rphi, drift:
 shift of cluster centroids that 68 % of the clusters stay within, and its rms; charge: mean change of a cluster's charge, as a part of it, and
-that of all charge together. ns/hit: processor time of one core for each hit, a frame's fixed cost included; fixed: us to write a frame
-with one hit.
+that of all charge together. ns/hit: processor time of one core for the whole set by its hits. It is a fixed part (us/frame) and one that
+grows with hits (beyond), told apart by the same frames with half of the hits.
 ";
