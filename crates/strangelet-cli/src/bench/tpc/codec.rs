@@ -87,12 +87,13 @@ impl Chunks {
 /// Most rounds; the quickest counts.
 const ROUNDS: usize = 15;
 /// Seconds after which no round begins.
-const ENOUGH_S: f64 = 2.0;
+const ENOUGH_S: f64 = 1.0;
 
-/// The same frames with about half of the hits: every second frame is emptied; of a single frame half of the pads.
+/// The same frames with about half of the hits: every second frame is emptied; of a single frame every second eighth of its pads.
 fn thinned(set: &Set) -> Vec<u16> {
     let mut adc = set.adc.clone();
-    let part = if set.frames() > 1 { set.volume() } else { (set.volume() / 2).max(1) };
+    let [pads, bins, layers] = set.frame;
+    let part = if set.frames() > 1 { set.volume() } else { pads.div_ceil(8) * bins * layers };
     adc.chunks_mut(part).skip(1).step_by(2).for_each(|part| part.fill(0));
     adc
 }
@@ -151,11 +152,11 @@ mod tests {
     #[test]
     fn half_of_the_hits_are_taken_out() {
         let of = |frames: usize| {
-            let set = Set::from_frames("a".into(), None, [4, 3, 2], vec![80; 24 * frames]);
+            let set = Set::from_frames("a".into(), None, [16, 3, 2], vec![80; 96 * frames]);
             thinned(&set)
         };
-        assert_eq!(of(1), [[80; 12], [0; 12]].concat());
-        assert_eq!(of(3), [[80; 24], [0; 24], [80; 24]].concat());
+        assert_eq!(of(1), [[80; 12], [0; 12]].concat().repeat(4));
+        assert_eq!(of(3), [[80; 96], [0; 96], [80; 96]].concat());
     }
 
     #[test]

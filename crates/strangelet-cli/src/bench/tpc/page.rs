@@ -288,7 +288,7 @@ fn meaning(out: &mut String, about: &About) {
          clusters together</dd>\
          <dt>ns/hit</dt><dd>{} time of one core, the best of up to five runs; write and read; what it includes stands in the last column. That time is a \
          fixed part for each frame (us/frame) and one that grows with hits (beyond), told apart by the same frames with half of the hits: every second \
-         one emptied, of a single one half of the pads.</dd></dl></section>",
+         one emptied, of a single one every second eighth of its pads.</dd></dl></section>",
         about.pedestal,
         clusters::LEAST_CHARGE,
         about.clock
