@@ -146,8 +146,8 @@ fn simulated_sets_over_occupancy() {
     for word in ["each hit within 0.25", "lossless at max", "ns a hit at max", "fast has"] {
         assert!(said.iter().any(|s| s.contains(word)), "{word}: {said:?}");
     }
-    // A curve for each set; bits and times over occupancy, hits that stay, frames a second.
-    page(d.path(), 2 + 4);
+    // A curve for each set; bits, times and frames a second over occupancy.
+    page(d.path(), 2 + 3);
 }
 
 #[test]

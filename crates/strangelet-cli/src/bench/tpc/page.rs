@@ -52,7 +52,10 @@ pub fn page(sheets: &[Sheet], shown: &[Shown], verdicts: &[Verdict], about: &Abo
         out += "</ul></section>\n";
     }
     out += "<section><h2>A layer to look at</h2>\n";
-    shown.iter().take(1).for_each(|s| out += &s.html());
+    // Given frames first; of simulated ones those that are most like them.
+    let far = |s: &Sheet| s.asked.map_or(-1.0, |_| (s.occupancy() / 0.1).ln().abs());
+    let best = (0..sheets.len()).min_by(|&a, &b| far(&sheets[a]).total_cmp(&far(&sheets[b])));
+    best.and_then(|n| shown.get(n)).into_iter().for_each(|s| out += &s.html());
     out += "</section>\n";
     figures(&mut out, sheets);
     meaning(&mut out, about);
@@ -198,22 +201,24 @@ fn over_occupancy(out: &mut String, sheets: &[Sheet], about: &About) {
             &[],
         ),
     );
-    figure(
-        "Hits lost and made up by BCAE-VS",
-        "What reduce does to hits is drawn too: nothing, they stay what they are.",
-        plot(
-            &x,
-            &Axis::linear("share of hits", None),
-            &[
-                over(&sets, "reduce: both", 0, "", |s| {
-                    s.of(&bound).map(|f| f.quality.recall.min(f.quality.precision))
-                }),
-                over(&sets, "BCAE-VS precision", 3, "", |s| quality(s, |f| f.quality.precision)),
-                over(&sets, "BCAE-VS recall", 4, "", |s| quality(s, |f| f.quality.recall)),
-            ],
-            &[],
-        ),
-    );
+    if sets.iter().any(|s| s.family(Family::Network).next().is_some()) {
+        figure(
+            "Hits lost and made up by BCAE-VS",
+            "What reduce does to hits is drawn too: nothing, they stay what they are.",
+            plot(
+                &x,
+                &Axis::linear("share of hits", None),
+                &[
+                    over(&sets, "reduce: both", 0, "", |s| {
+                        s.of(&bound).map(|f| f.quality.recall.min(f.quality.precision))
+                    }),
+                    over(&sets, "BCAE-VS precision", 3, "", |s| quality(s, |f| f.quality.precision)),
+                    over(&sets, "BCAE-VS recall", 4, "", |s| quality(s, |f| f.quality.recall)),
+                ],
+                &[],
+            ),
+        );
+    }
     figure(
         "Frames a second on one core, writing",
         "The encoder of BCAE-VS takes a list of hits; ours take the array as it is.",
