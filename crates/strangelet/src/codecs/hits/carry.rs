@@ -134,7 +134,7 @@ pub fn encode_after(stream: &Stream, before: &Learnt, out: &mut Vec<u8>) -> Resu
     let walked = order.forward(&frames.values);
     let known = model.alphabet();
     let all_known = walked.iter().all(|&v| v == 0 || has(known, v));
-    let alphabet = if all_known { Some(known.clone()) } else { alphabet(&walked) };
+    let alphabet = if all_known { Some(known.clone()) } else { alphabet(&hits_of(&walked)) };
     let Some(alphabet) = alphabet else { return Ok(false) };
     out.push(u8::from(!all_known));
     if !all_known {
