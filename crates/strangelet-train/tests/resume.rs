@@ -1,0 +1,70 @@
+//! A run that was stopped and resumed ends where one that was not does, and what it exports can be read.
+
+use std::path::{Path, PathBuf};
+use strangelet::format::bundle::Model;
+use strangelet_train::bcae::Design;
+use strangelet_train::fit::{self, Task};
+
+/// A frame with pulses, as a `.npy`.
+fn write(path: &Path, seed: usize) {
+    let shape = [16, 24, 16];
+    let mut cells = vec![0u16; 16 * 24 * 16];
+    for t in 0..10 {
+        for l in 0..16 {
+            let (a, b) = ((t * 3 + seed + l * (t % 3) / 2) % 16, (t * 5 + seed * 7 + l) % 19);
+            for (k, adc) in [84, 150, 230, 130, 75].iter().enumerate() {
+                cells[(a * 24 + b + k) * 16 + l] = adc + t as u16;
+            }
+        }
+    }
+    let header = format!(
+        "{{'descr': '<u2', 'fortran_order': False, 'shape': ({}, {}, {}), }}\n",
+        shape[0], shape[1], shape[2]
+    );
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(cells.iter().flat_map(|c| c.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn task(data: &Path, out: PathBuf, until: u64, resume: bool) -> Task {
+    Task {
+        design: Design { encoder: vec![(2, 1), (2, 2)], decoder: vec![4, 2], keep: 0.1 },
+        data: vec![data.to_path_buf()],
+        check: vec![data.to_path_buf()],
+        out,
+        crop: [8, 12, 16],
+        batch: 2,
+        rate: 1e-2,
+        steps: 240,
+        until,
+        minutes: 10.0,
+        seed: 5,
+        resume,
+    }
+}
+
+fn numbers(out: &Path) -> Vec<f32> {
+    let model = Model::from_bytes(&std::fs::read(out.join("checkpoint.bundle")).unwrap()).unwrap();
+    model.tensors.into_iter().flat_map(|t| t.data).collect()
+}
+
+#[test]
+fn a_run_can_be_stopped() {
+    let place = std::env::temp_dir().join(format!("strangelet-train-{}", std::process::id()));
+    let data = place.join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    (0..3).for_each(|n| write(&data.join(format!("{n}.npy")), n));
+    let (one, two) = (place.join("one"), place.join("two"));
+    let mut lines = Vec::new();
+    assert_eq!(fit::run(&task(&data, one.clone(), 240, false), |l| lines.push(l)).unwrap(), 240);
+    assert_eq!(fit::run(&task(&data, two.clone(), 130, false), |_| ()).unwrap(), 130);
+    assert_eq!(fit::run(&task(&data, two.clone(), 240, true), |_| ()).unwrap(), 240);
+    let (a, b) = (numbers(&one), numbers(&two));
+    assert!(a.iter().all(|x| x.is_finite()));
+    let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(a.len() == b.len() && far < 1e-5, "{far}");
+    assert!(lines.last().unwrap().contains("precision"), "{lines:?}");
+    std::fs::remove_dir_all(place).unwrap();
+}
