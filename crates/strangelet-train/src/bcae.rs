@@ -6,10 +6,10 @@
 //! Gate: sigmoid(4 (logit p - logit u)), u drawn evenly between 0 and 1 for each hit.
 
 use crate::frames::{Frame, Random};
+use crate::layer::layer;
+use crate::norm::EPSILON;
 use crate::sparse::{Pairs, convolve, indices};
-use burn::tensor::activation::{leaky_relu, log_sigmoid, relu, sigmoid};
-use burn::tensor::module::conv3d;
-use burn::tensor::ops::{ConvOptions, PadMode};
+use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use strangelet::error::{Result, usage};
@@ -27,7 +27,6 @@ pub struct Design {
 }
 
 const DECODERS: [&str; 2] = ["regression", "segmentation"];
-const EPSILON: f64 = 1e-5;
 const MOMENTUM: f32 = 0.1;
 
 impl Design {
@@ -154,6 +153,8 @@ pub struct Batch {
     pairs: Vec<(usize, Pairs)>,
     /// u of the gate.
     draws: Vec<f32>,
+    /// Whether the gate is open or shut, as when a frame is coded, and only its gradients are those of the soft one.
+    pub hard: bool,
 }
 
 impl Batch {
@@ -168,6 +169,7 @@ impl Batch {
             places: Vec::new(),
             pairs: Vec::new(),
             draws: Vec::new(),
+            hard: false,
         };
         for (n, crop) in crops.iter().enumerate() {
             let (voxels, values) = crop.hits();
@@ -199,7 +201,7 @@ impl Batch {
 pub struct Live<'a> {
     design: &'a Design,
     device: Device,
-    names: Vec<(String, Vec<usize>)>,
+    names: Vec<String>,
     flat: Vec<Tensor<1>>,
 }
 
@@ -233,13 +235,17 @@ impl<'a> Live<'a> {
         let flat = parameters.iter().map(|t| {
             Tensor::<1>::from_data(TensorData::new(t.data.clone(), [t.data.len()]), device).require_grad()
         });
-        let names = parameters.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+        let names = parameters.iter().map(|t| t.name.clone()).collect();
         Live { design, device: device.clone(), names, flat: flat.collect() }
     }
 
     fn get<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
-        let at = self.names.iter().position(|n| n.0 == name).expect("a parameter of the design");
-        self.flat[at].clone().reshape(shape)
+        self.flat(name).reshape(shape)
+    }
+
+    fn flat(&self, name: &str) -> Tensor<1> {
+        let at = self.names.iter().position(|n| n == name).expect("a parameter of the design");
+        self.flat[at].clone()
     }
 
     /// Probability (its logit) and value of each hit.
@@ -261,20 +267,14 @@ impl<'a> Live<'a> {
         let mut x = input;
         let mut inputs = 1;
         for (n, &outputs) in self.design.decoder.iter().enumerate() {
-            let weight = self.get(&format!("{name}.{n}.weight"), [outputs, inputs, 3, 3, 3]);
-            let y = x.pad([(1, 1), (1, 1), (1, 1)], PadMode::Reflect);
-            let y = conv3d(y, weight, None, ConvOptions::new([1; 3], [0; 3], [1; 3], 1));
-            let [frames, _, a, b, c] = y.dims();
+            let [weight, scale, shift] =
+                ["weight", "scale", "shift"].map(|p| self.flat(&format!("{name}.{n}.{p}")));
+            let [frames, _, a, b, c] = x.dims();
             let count = (frames * a * b * c) as f32;
-            let mean = y.clone().mean_dims(&[0, 2, 3, 4]);
-            let off = y - mean.clone();
-            let variance = off.clone().square().mean_dims(&[0, 2, 3, 4]);
-            let plain = |t: Tensor<5>| t.inner().into_data().into_vec::<f32>().expect("numbers");
-            statistics.push(plain(mean));
-            statistics.push(plain(variance.clone()).iter().map(|v| v * count / (count - 1.0)).collect());
-            let [scale, shift] =
-                ["scale", "shift"].map(|p| self.get(&format!("{name}.{n}.{p}"), [1, outputs, 1, 1, 1]));
-            x = leaky_relu(off / variance.add_scalar(EPSILON).sqrt() * scale + shift, 0.1);
+            let (y, moments) = layer(x, weight, scale, shift);
+            statistics.push(moments.mean);
+            statistics.push(moments.variance.iter().map(|v| v * count / (count - 1.0)).collect());
+            x = y;
             inputs = outputs;
         }
         let head = self.get(&format!("{name}.head"), [1, inputs, 1, 1, 1]);
@@ -299,7 +299,12 @@ impl<'a> Live<'a> {
     fn whole(&self, batch: &Batch) -> (Tensor<2>, Tensor<2>, Vec<Vec<f32>>, Tensor<5>, Tensor<5>) {
         let (logit, value) = self.encode(batch);
         let draws = self.column(batch.draws.iter().map(|u| (u / (1.0 - u)).ln()).collect());
-        let gate = sigmoid((logit.clone() - draws).mul_scalar(4.0));
+        let over = logit.clone() - draws;
+        let mut gate = sigmoid(over.clone().mul_scalar(4.0));
+        if batch.hard {
+            let open = over.detach().greater_scalar(0.0).float();
+            gate = gate.clone() + (open - gate.detach());
+        }
         let code = value * gate;
         let volume = self.spread(batch, code.clone());
         let mut statistics = Vec::new();
@@ -311,8 +316,8 @@ impl<'a> Live<'a> {
     /// What stands in the place of each hit for a batch, and what the decoders make of it.
     pub fn look(&self, batch: &Batch) -> (Vec<f32>, Decoded) {
         let (code, _, statistics, v, s) = self.whole(batch);
-        let plain = |t: Tensor<5>| t.inner().into_data().into_vec::<f32>().expect("numbers");
-        let code = code.inner().into_data().into_vec::<f32>().expect("numbers");
+        let plain = |t: Tensor<5>| t.inner().into_data().try_into_vec::<f32>().expect("numbers");
+        let code = code.inner().into_data().try_into_vec::<f32>().expect("numbers");
         (code, Decoded { regression: plain(v), segmentation: plain(s), statistics })
     }
 
@@ -339,7 +344,7 @@ impl<'a> Live<'a> {
     pub fn gradients(&self, loss: &Tensor<1>) -> Vec<Vec<f32>> {
         let grads = loss.backward();
         let of = |t: &Tensor<1>| match t.grad(&grads) {
-            Some(g) => g.into_data().into_vec::<f32>().expect("numbers"),
+            Some(g) => g.into_data().try_into_vec::<f32>().expect("numbers"),
             None => vec![0.0; t.dims()[0]],
         };
         self.flat.iter().map(of).collect()

@@ -12,6 +12,8 @@ use strangelet::model::bcae::Bcae;
 
 /// Steps after which the weight of the segmentation follows the two losses.
 const PERIOD: u64 = 200;
+/// Batches from which the statistics of the normalisations are taken at the end.
+const SETTLE: usize = 50;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -35,11 +37,15 @@ pub struct Task {
     /// Step at which to stop, with a checkpoint, however many the whole run has.
     pub until: u64,
     /// Minutes after which to stop, with a checkpoint.
-    pub minutes: f64,
+    pub minutes: Option<f64>,
+    /// Share of the steps after which the gate is open or shut, as when a frame is coded; 1: never, as the authors have it.
+    pub soft: f64,
     /// Seed of parameters, crops and gates.
     pub seed: u64,
     /// Whether to go on from the checkpoint.
     pub resume: bool,
+    /// A checkpoint, of the same layers, to start from.
+    pub start: Option<PathBuf>,
 }
 
 /// All that a run remembers.
@@ -81,14 +87,16 @@ impl State {
         Ok(std::fs::rename(new, path)?)
     }
 
-    fn read(task: &Task, path: &Path) -> Result<State> {
+    fn read(task: &Task, path: &Path, keep: bool) -> Result<State> {
         let model = Model::from_bytes(&std::fs::read(path)?)?;
         let bad = |what: &str| corruption(format!("{}: {what}", path.display()));
         let config: serde_json::Value =
             serde_json::from_str(&model.config).map_err(|e| bad(&e.to_string()))?;
         let design: Design =
             serde_json::from_value(config["design"].clone()).map_err(|e| bad(&e.to_string()))?;
-        if design != task.design {
+        let wanted =
+            Design { keep: if keep { task.design.keep } else { design.keep }, ..task.design.clone() };
+        if design != wanted {
             return Err(usage(format!("{}: the checkpoint is of another design", path.display())));
         }
         let mut state = State::new(task);
@@ -113,6 +121,12 @@ impl State {
         state.sums = (config["sums"][0].as_f64().unwrap_or(0.0), config["sums"][1].as_f64().unwrap_or(0.0));
         Ok(state)
     }
+
+    /// A new run from parameters, statistics and weight of the loss of another.
+    fn after(task: &Task, start: &Path) -> Result<State> {
+        let old = State::read(task, start, false)?;
+        Ok(State { parameters: old.parameters, statistics: old.statistics, c: old.c, ..State::new(task) })
+    }
 }
 
 fn load(places: &[PathBuf]) -> Result<Vec<Frame>> {
@@ -133,7 +147,11 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
     }
     std::fs::create_dir_all(&task.out)?;
     let checkpoint = task.out.join("checkpoint.bundle");
-    let mut state = if task.resume { State::read(task, &checkpoint)? } else { State::new(task) };
+    let mut state = match &task.start {
+        _ if task.resume => State::read(task, &checkpoint, true)?,
+        Some(start) => State::after(task, start)?,
+        None => State::new(task),
+    };
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(task.out.join("log.csv"))?;
     if state.step == 0 {
         writeln(&mut log, "step,seconds,regression,segmentation,keep,c")?;
@@ -146,15 +164,10 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
     ));
     let start = Instant::now();
     let mut keep = 0.0;
-    while state.step < task.steps.min(task.until) && start.elapsed().as_secs_f64() < task.minutes * 60.0 {
-        let mut crops = Vec::new();
-        while crops.len() < task.batch {
-            let crop = data[state.random.below(data.len())].crop(task.crop, &mut state.random)?;
-            if crop.cells.iter().any(|&c| c > 0) {
-                crops.push(crop);
-            }
-        }
-        let batch = Batch::new(&task.design, &crops, &mut state.random)?;
+    let late = |start: Instant| task.minutes.is_some_and(|m| start.elapsed().as_secs_f64() >= m * 60.0);
+    while state.step < task.steps.min(task.until) && !late(start) {
+        let mut batch = draw(task, &data, &mut state.random)?;
+        batch.hard = state.step as f64 >= task.soft * task.steps as f64;
         let live = Live::new(&task.design, &state.parameters, &device);
         let outcome = live.forward(&batch, state.c);
         let gradients = live.gradients(&outcome.loss);
@@ -185,13 +198,43 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         }
     }
     state.write(task, &checkpoint)?;
+    let statistics = settle(task, &data, &state, &device)?;
     let words = format!("trained with strangelet-train, {} steps, seed {}", state.step, task.seed);
-    let bytes = task.design.export(&state.parameters, &state.statistics, &words)?.to_bytes();
+    let bytes = task.design.export(&state.parameters, &statistics, &words)?.to_bytes();
     std::fs::write(task.out.join("bcae_vs.bundle"), &bytes)?;
     if !check.is_empty() {
         say(measure(&bytes, &check)?);
     }
     Ok(state.step)
+}
+
+/// Crops to learn from, none of them empty.
+fn draw(task: &Task, data: &[Frame], random: &mut Random) -> Result<Batch> {
+    let mut crops = Vec::new();
+    while crops.len() < task.batch {
+        let crop = data[random.below(data.len())].crop(task.crop, random)?;
+        if crop.cells.iter().any(|&c| c > 0) {
+            crops.push(crop);
+        }
+    }
+    Batch::new(&task.design, &crops, random)
+}
+
+/// Statistics of the normalisations as they are when frames are coded: the gate open or shut, the parameters at rest.
+fn settle(task: &Task, data: &[Frame], state: &State, device: &Device) -> Result<Vec<bundle::Tensor>> {
+    let mut statistics = task.design.statistics();
+    let mut random = Random(task.seed ^ 0x6D75_6F6E);
+    for n in 0..SETTLE {
+        let mut batch = draw(task, data, &mut random)?;
+        batch.hard = true;
+        let (_, decoded) = Live::new(&task.design, &state.parameters, device).look(&batch);
+        for (mean, now) in statistics.iter_mut().zip(&decoded.statistics) {
+            for (mean, now) in mean.data.iter_mut().zip(now) {
+                *mean += (now - *mean) / (n + 1) as f32;
+            }
+        }
+    }
+    Ok(statistics)
 }
 
 fn writeln(to: &mut std::fs::File, line: &str) -> Result<()> {

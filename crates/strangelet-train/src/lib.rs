@@ -5,6 +5,7 @@
 //! needs this crate.
 //!
 //! * [`sparse`]: submanifold sparse convolution with gradients.
+//! * [`dense`], [`norm`], [`layer`]: layers of the decoders with gradients.
 //! * [`bcae`]: BCAE-VS, its loss and its gate.
 //! * [`adam`]: AdamW on plain numbers.
 //! * [`frames`]: frames and crops of them.
@@ -12,6 +13,9 @@
 
 pub mod adam;
 pub mod bcae;
+pub mod dense;
 pub mod fit;
 pub mod frames;
+pub mod layer;
+pub mod norm;
 pub mod sparse;

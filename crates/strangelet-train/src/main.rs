@@ -51,14 +51,20 @@ enum Verb {
         #[arg(long, default_value_t = u64::MAX)]
         until: u64,
         /// Stop after so many minutes, with a checkpoint
-        #[arg(long, default_value_t = 55.0)]
-        minutes: f64,
+        #[arg(long)]
+        minutes: Option<f64>,
+        /// Share of the steps after which the gate is open or shut, as when a frame is coded (1: never, as its authors have it)
+        #[arg(long, default_value_t = 1.0)]
+        soft: f64,
         /// Seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Go on from the checkpoint
         #[arg(long)]
         resume: bool,
+        /// Start from the parameters of this checkpoint (of the same layers)
+        #[arg(long, conflicts_with = "resume")]
+        start: Option<PathBuf>,
     },
     /// Say what a bundle does to frames
     Check {
@@ -85,8 +91,10 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
             steps,
             until,
             minutes,
+            soft,
             seed,
             resume,
+            start,
         } => {
             let layer = |text: &str| {
                 let (channels, dilation) = text.split_once('x')?;
@@ -107,8 +115,10 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
                 steps,
                 until,
                 minutes,
+                soft,
                 seed,
                 resume,
+                start,
             };
             let steps = fit::run(&task, |line| println!("{line}"))?;
             println!("{steps} steps done");

@@ -70,7 +70,7 @@ fn sparse_convolution_is_the_dense_one_and_the_cores() {
         let x = tensor(&input, [voxels.len(), ci], &device);
         let y = convolve(&pairs, x, tensor(&weight, [27, ci, co], &device))
             .into_data()
-            .into_vec::<f32>()
+            .try_into_vec::<f32>()
             .unwrap();
         let expected = dense(shape, &voxels, &input, &weight, dilation as i64, ci, co);
         for (y, e) in y.iter().zip(&expected) {
@@ -117,8 +117,8 @@ fn gradients_of_sparse_convolution_are_differences() {
         }
     };
     let of = |t: Option<Vec<f32>>| t.expect("a gradient");
-    let gx = of(x.grad(&grads).map(|g| g.into_data().into_vec().unwrap()));
-    let gw = of(w.grad(&grads).map(|g| g.into_data().into_vec().unwrap()));
+    let gx = of(x.grad(&grads).map(|g| g.into_data().try_into_vec::<f32>().unwrap()));
+    let gw = of(w.grad(&grads).map(|g| g.into_data().try_into_vec::<f32>().unwrap()));
     check(gx, &input, &|input| value(input, &weight));
     check(gw, &weight, &|weight| value(&input, weight));
 }

@@ -39,9 +39,11 @@ fn task(data: &Path, out: PathBuf, until: u64, resume: bool) -> Task {
         rate: 1e-2,
         steps: 240,
         until,
-        minutes: 10.0,
+        minutes: None,
+        soft: 0.7,
         seed: 5,
         resume,
+        start: None,
     }
 }
 
