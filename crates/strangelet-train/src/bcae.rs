@@ -321,8 +321,8 @@ impl<'a> Live<'a> {
         (code, Decoded { regression: plain(v), segmentation: plain(s), statistics })
     }
 
-    /// Loss of a batch with weight `c` of the segmentation.
-    pub fn forward(&self, batch: &Batch, c: f32) -> Outcome {
+    /// Loss of a batch with weight `c` of the segmentation and a share of hits that is to be kept.
+    pub fn forward(&self, batch: &Batch, c: f32, target: f32) -> Outcome {
         let (_, logit, statistics, v, s) = self.whole(batch);
         let truth = self.spread(batch, self.column(batch.values.clone()));
         let hit = truth.clone().greater_scalar(0.0).float();
@@ -334,7 +334,7 @@ impl<'a> Live<'a> {
         let mask = s.detach().greater_scalar(0.0).float();
         let regression = (v * mask - truth).abs().mean();
         let keep = sigmoid(logit).mean();
-        let over = relu(keep.clone().sub_scalar(self.design.keep));
+        let over = relu(keep.clone().sub_scalar(target));
         let loss =
             regression.clone() + segmentation.clone().mul_scalar(c) + (over * keep.clone()).mul_scalar(30.0);
         Outcome { loss, regression, segmentation, keep, statistics }

@@ -11,7 +11,7 @@ use strangelet::format::bundle::{self, Model};
 use strangelet::model::bcae::Bcae;
 
 /// Steps after which the weight of the segmentation follows the two losses.
-const PERIOD: u64 = 200;
+const PERIOD: u64 = 100;
 /// Batches from which the statistics of the normalisations are taken at the end.
 const SETTLE: usize = 50;
 
@@ -30,8 +30,12 @@ pub struct Task {
     pub crop: [usize; 3],
     /// Crops a step.
     pub batch: usize,
-    /// Step size at the start; falls as a half cosine to 2 % over the run.
+    /// Step size; rises over the first fiftieth of the run and falls as a half cosine to 2 %.
     pub rate: f32,
+    /// Weight of the segmentation at the start.
+    pub weight: f32,
+    /// Share of the steps over which the target of the share kept falls from 1/2 to that of the design.
+    pub ease: f64,
     /// Steps of the whole run.
     pub steps: u64,
     /// Step at which to stop, with a checkpoint, however many the whole run has.
@@ -46,6 +50,21 @@ pub struct Task {
     pub resume: bool,
     /// A checkpoint, of the same layers, to start from.
     pub start: Option<PathBuf>,
+}
+
+impl Task {
+    /// Share of hits that is to be kept, at a share of the run.
+    fn target(&self, done: f64) -> f32 {
+        let left = if self.ease > 0.0 { (1.0 - done / self.ease).max(0.0) } else { 0.0 };
+        self.design.keep + (0.5f32.max(self.design.keep) - self.design.keep) * left as f32
+    }
+
+    /// Step size of a step, counted from 1.
+    fn rate(&self, step: u64) -> f32 {
+        let done = step as f64 / self.steps as f64;
+        let rise = (50.0 * done).min(1.0);
+        self.rate * (rise * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))) as f32
+    }
 }
 
 /// All that a run remembers.
@@ -66,7 +85,7 @@ impl State {
         let parameters = task.design.parameters(task.seed);
         let moments = parameters.iter().map(|p| (vec![0.0; p.data.len()], vec![0.0; p.data.len()])).collect();
         let (statistics, random) = (task.design.statistics(), Random(task.seed ^ 0x7069_6F6E));
-        State { parameters, statistics, moments, step: 0, c: 2000.0, random, sums: (0.0, 0.0) }
+        State { parameters, statistics, moments, step: 0, c: task.weight, random, sums: (0.0, 0.0) }
     }
 
     fn write(&self, task: &Task, path: &Path) -> Result<()> {
@@ -169,13 +188,17 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         let mut batch = draw(task, &data, &mut state.random)?;
         batch.hard = state.step as f64 >= task.soft * task.steps as f64;
         let live = Live::new(&task.design, &state.parameters, &device);
-        let outcome = live.forward(&batch, state.c);
+        let done = state.step as f64 / task.steps as f64;
+        let outcome = live.forward(&batch, state.c, task.target(done));
         let gradients = live.gradients(&outcome.loss);
         remember(&mut state.statistics, &outcome.statistics);
         state.step += 1;
-        let done = state.step as f64 / task.steps as f64;
-        let rate = task.rate * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())) as f32;
-        AdamW { rate, decay: 0.01 }.step(state.step, &mut state.parameters, &gradients, &mut state.moments);
+        AdamW { rate: task.rate(state.step), decay: 0.01 }.step(
+            state.step,
+            &mut state.parameters,
+            &gradients,
+            &mut state.moments,
+        );
         let scalar = |t: Tensor<1>| t.into_scalar::<f32>();
         state.sums.0 += f64::from(scalar(outcome.regression));
         state.sums.1 += f64::from(scalar(outcome.segmentation));

@@ -44,6 +44,12 @@ enum Verb {
         /// Step size
         #[arg(long, default_value_t = 2e-3)]
         rate: f32,
+        /// Weight of the segmentation at the start (its authors': 2000); it then follows the two losses
+        #[arg(long, default_value_t = 20.0)]
+        weight: f32,
+        /// Share of the steps over which the share of hits kept falls from 1/2 to --keep
+        #[arg(long, default_value_t = 0.3)]
+        ease: f64,
         /// Steps of the whole run
         #[arg(long, default_value_t = 10_000)]
         steps: u64,
@@ -88,6 +94,8 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
             crop,
             batch,
             rate,
+            weight,
+            ease,
             steps,
             until,
             minutes,
@@ -112,6 +120,8 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
                 crop,
                 batch,
                 rate,
+                weight,
+                ease,
                 steps,
                 until,
                 minutes,

@@ -144,11 +144,11 @@ fn gradients_of_the_whole_loss_are_differences() {
     let parameters = design.parameters(3);
     let batch = Batch::new(&design, &crops, &mut Random(4)).unwrap();
     let value = |p: &[bundle::Tensor]| {
-        let outcome = Live::new(&design, p, &device).forward(&batch, 3.0);
+        let outcome = Live::new(&design, p, &device).forward(&batch, 3.0, 0.1);
         f64::from(outcome.loss.into_scalar::<f32>())
     };
     let live = Live::new(&design, &parameters, &device);
-    let gradients = live.gradients(&live.forward(&batch, 3.0).loss);
+    let gradients = live.gradients(&live.forward(&batch, 3.0, 0.1).loss);
     let (mut dot, mut squares) = (0.0, 0.0);
     // Along the gradient of each tensor by itself: the loss is not smooth everywhere, but nearly so.
     for (n, g) in gradients.iter().enumerate() {

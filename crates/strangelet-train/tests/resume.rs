@@ -37,6 +37,8 @@ fn task(data: &Path, out: PathBuf, until: u64, resume: bool) -> Task {
         crop: [8, 12, 16],
         batch: 2,
         rate: 1e-2,
+        weight: 2000.0,
+        ease: 0.3,
         steps: 240,
         until,
         minutes: None,
