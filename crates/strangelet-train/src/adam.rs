@@ -9,6 +9,8 @@ pub struct AdamW {
     pub rate: f32,
     /// Decay of weights, relative to the step size.
     pub decay: f32,
+    /// What the step size of the encoder is multiplied by: its sums have no normalisation, and large inputs.
+    pub encoder: f32,
 }
 
 const BETA: (f64, f64) = (0.9, 0.999);
@@ -27,11 +29,12 @@ impl AdamW {
         let correct = ((1.0 - BETA.0.powi(power)) as f32, (1.0 - BETA.1.powi(power)) as f32);
         let (b1, b2) = (BETA.0 as f32, BETA.1 as f32);
         for ((p, g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
+            let rate = self.rate * if p.name.starts_with("encoder.") { self.encoder } else { 1.0 };
             for (((p, &g), m), v) in p.data.iter_mut().zip(g).zip(m).zip(v) {
                 *m = b1 * *m + (1.0 - b1) * g;
                 *v = b2 * *v + (1.0 - b2) * g * g;
-                *p -= self.rate * self.decay * *p;
-                *p -= self.rate * (*m / correct.0) / ((*v / correct.1).sqrt() + EPSILON);
+                *p -= rate * self.decay * *p;
+                *p -= rate * (*m / correct.0) / ((*v / correct.1).sqrt() + EPSILON);
             }
         }
     }
@@ -45,7 +48,7 @@ mod tests {
     fn finds_the_bottom_of_a_bowl() {
         let mut p = vec![Tensor { name: "x".into(), shape: vec![2], data: vec![3.0, -2.0] }];
         let mut moments = vec![(vec![0.0; 2], vec![0.0; 2])];
-        let adam = AdamW { rate: 0.02, decay: 0.0 };
+        let adam = AdamW { rate: 0.02, decay: 0.0, encoder: 1.0 };
         for step in 1..2000 {
             let g = vec![vec![2.0 * (p[0].data[0] - 1.0), 20.0 * (p[0].data[1] - 0.5)]];
             adam.step(step, &mut p, &g, &mut moments);

@@ -9,7 +9,7 @@ use crate::frames::{Frame, Random};
 use crate::layer::layer;
 use crate::norm::EPSILON;
 use crate::sparse::{Pairs, convolve, indices};
-use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
+use burn::tensor::activation::{leaky_relu, log_sigmoid, relu, sigmoid};
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use strangelet::error::{Result, usage};
@@ -155,6 +155,8 @@ pub struct Batch {
     draws: Vec<f32>,
     /// Whether the gate is open or shut, as when a frame is coded, and only its gradients are those of the soft one.
     pub hard: bool,
+    /// What the encoder's sums keep below zero: 0 where it is used, more while it learns, lest channels fall silent for ever.
+    pub slope: f32,
 }
 
 impl Batch {
@@ -170,6 +172,7 @@ impl Batch {
             pairs: Vec::new(),
             draws: Vec::new(),
             hard: false,
+            slope: 0.0,
         };
         for (n, crop) in crops.iter().enumerate() {
             let (voxels, values) = crop.hits();
@@ -256,7 +259,8 @@ impl<'a> Live<'a> {
         for (layer, &(outputs, dilation)) in self.design.encoder.iter().enumerate() {
             let weight = self.get(&format!("encoder.{layer}.weight"), [27, inputs, outputs]);
             let pairs = batch.pairs.iter().find(|p| p.0 == dilation).expect("pairs of each dilation");
-            x = relu(convolve(&pairs.1, x, weight));
+            x = convolve(&pairs.1, x, weight);
+            x = if batch.slope > 0.0 { leaky_relu(x, f64::from(batch.slope)) } else { relu(x) };
             inputs = outputs;
         }
         let x = x.matmul(self.get("encoder.last", [inputs, 2]));

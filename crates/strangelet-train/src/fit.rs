@@ -12,6 +12,8 @@ use strangelet::model::bcae::Bcae;
 
 /// Steps after which the weight of the segmentation follows the two losses.
 const PERIOD: u64 = 100;
+/// What the encoder's sums keep below zero at the start.
+const SLOPE: f32 = 0.1;
 /// Batches from which the statistics of the normalisations are taken at the end.
 const SETTLE: usize = 50;
 
@@ -34,7 +36,10 @@ pub struct Task {
     pub rate: f32,
     /// Weight of the segmentation at the start.
     pub weight: f32,
-    /// Share of the steps over which the target of the share kept falls from 1/2 to that of the design.
+    /// What the step size of the encoder is multiplied by.
+    pub encoder_rate: f32,
+    /// Share of the steps over which the target of the share kept falls from 1/2 to that of the design, and what the encoder's sums
+    /// keep below zero falls to nothing.
     pub ease: f64,
     /// Steps of the whole run.
     pub steps: u64,
@@ -53,10 +58,14 @@ pub struct Task {
 }
 
 impl Task {
+    /// What is left of the first part of the run, 1 to 0.
+    fn left(&self, done: f64) -> f32 {
+        if self.ease > 0.0 { (1.0 - done / self.ease).max(0.0) as f32 } else { 0.0 }
+    }
+
     /// Share of hits that is to be kept, at a share of the run.
     fn target(&self, done: f64) -> f32 {
-        let left = if self.ease > 0.0 { (1.0 - done / self.ease).max(0.0) } else { 0.0 };
-        self.design.keep + (0.5f32.max(self.design.keep) - self.design.keep) * left as f32
+        self.design.keep + (0.5f32.max(self.design.keep) - self.design.keep) * self.left(done)
     }
 
     /// Step size of a step, counted from 1.
@@ -189,11 +198,12 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         batch.hard = state.step as f64 >= task.soft * task.steps as f64;
         let live = Live::new(&task.design, &state.parameters, &device);
         let done = state.step as f64 / task.steps as f64;
+        batch.slope = SLOPE * task.left(done);
         let outcome = live.forward(&batch, state.c, task.target(done));
         let gradients = live.gradients(&outcome.loss);
         remember(&mut state.statistics, &outcome.statistics);
         state.step += 1;
-        AdamW { rate: task.rate(state.step), decay: 0.01 }.step(
+        AdamW { rate: task.rate(state.step), decay: 0.01, encoder: task.encoder_rate }.step(
             state.step,
             &mut state.parameters,
             &gradients,

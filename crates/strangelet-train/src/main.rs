@@ -47,6 +47,9 @@ enum Verb {
         /// Weight of the segmentation at the start (its authors': 2000); it then follows the two losses
         #[arg(long, default_value_t = 20.0)]
         weight: f32,
+        /// What the step size of the encoder is multiplied by
+        #[arg(long, default_value_t = 0.2)]
+        encoder_rate: f32,
         /// Share of the steps over which the share of hits kept falls from 1/2 to --keep
         #[arg(long, default_value_t = 0.3)]
         ease: f64,
@@ -95,6 +98,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
             batch,
             rate,
             weight,
+            encoder_rate,
             ease,
             steps,
             until,
@@ -121,6 +125,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
                 batch,
                 rate,
                 weight,
+                encoder_rate,
                 ease,
                 steps,
                 until,

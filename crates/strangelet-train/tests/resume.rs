@@ -1,4 +1,5 @@
-//! A run that was stopped and resumed ends where one that was not does, and what it exports can be read.
+//! A run that was stopped and resumed ends where one that was not does, to the bit; so does the same command given twice; and another
+//! run can start from a checkpoint.
 
 use std::path::{Path, PathBuf};
 use strangelet::format::bundle::Model;
@@ -38,6 +39,7 @@ fn task(data: &Path, out: PathBuf, until: u64, resume: bool) -> Task {
         batch: 2,
         rate: 1e-2,
         weight: 2000.0,
+        encoder_rate: 0.2,
         ease: 0.3,
         steps: 240,
         until,
@@ -60,15 +62,32 @@ fn a_run_can_be_stopped() {
     let data = place.join("data");
     std::fs::create_dir_all(&data).unwrap();
     (0..3).for_each(|n| write(&data.join(format!("{n}.npy")), n));
-    let (one, two) = (place.join("one"), place.join("two"));
+    let [one, two, three, four] = ["one", "two", "three", "four"].map(|name| place.join(name));
     let mut lines = Vec::new();
     assert_eq!(fit::run(&task(&data, one.clone(), 240, false), |l| lines.push(l)).unwrap(), 240);
-    assert_eq!(fit::run(&task(&data, two.clone(), 130, false), |_| ()).unwrap(), 130);
-    assert_eq!(fit::run(&task(&data, two.clone(), 240, true), |_| ()).unwrap(), 240);
-    let (a, b) = (numbers(&one), numbers(&two));
-    assert!(a.iter().all(|x| x.is_finite()));
-    let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(a.len() == b.len() && far < 1e-5, "{far}");
+    assert!(numbers(&one).iter().all(|x| x.is_finite()));
     assert!(lines.last().unwrap().contains("precision"), "{lines:?}");
+    let same = |other: &Path| {
+        for file in ["checkpoint.bundle", "bcae_vs.bundle"] {
+            let [a, b] = [&one, other].map(|run| std::fs::read(run.join(file)).unwrap());
+            assert!(a == b, "{}: {file} differs", other.display());
+        }
+    };
+    // stopped in the middle of a period, after the gate has become hard
+    assert_eq!(fit::run(&task(&data, two.clone(), 170, false), |_| ()).unwrap(), 170);
+    assert_eq!(fit::run(&task(&data, two.clone(), 240, true), |_| ()).unwrap(), 240);
+    same(&two);
+    assert_eq!(fit::run(&task(&data, three.clone(), 240, false), |_| ()).unwrap(), 240);
+    same(&three);
+    // towards another share of hits: not the same run, but it may start where that one ended
+    let mut other = task(&data, four.clone(), 5, false);
+    (other.design.keep, other.start) = (0.05, Some(one.join("checkpoint.bundle")));
+    assert_eq!(fit::run(&other, |_| ()).unwrap(), 5);
+    let (a, b) = (numbers(&one), numbers(&four));
+    let far = a.iter().zip(&b).take(200).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far > 0.0 && far < 0.05, "{far}");
+    other.out = one;
+    other.resume = true;
+    assert!(fit::run(&other, |_| ()).is_err());
     std::fs::remove_dir_all(place).unwrap();
 }
