@@ -27,6 +27,8 @@ pub struct Design {
 }
 
 const DECODERS: [&str; 2] = ["regression", "segmentation"];
+/// The tap of a voxel itself.
+const CENTRE: usize = 13;
 const MOMENTUM: f32 = 0.1;
 
 impl Design {
@@ -36,7 +38,8 @@ impl Design {
         Design { encoder, decoder: vec![16, 16, 16, 8, 8, 8, 4, 2], keep: 0.1 }
     }
 
-    /// Fresh parameters: even between -1/sqrt(n) and 1/sqrt(n), n being the inputs of a sum.
+    /// Fresh parameters: even between -1/sqrt(n) and 1/sqrt(n), n being the inputs of a sum; layers of the encoder behind the first a
+    /// quarter of that, and the identity.
     pub fn parameters(&self, seed: u64) -> Vec<bundle::Tensor> {
         let mut random = Random(seed);
         let mut even = |name: String, shape: &[usize], inputs: usize| {
@@ -47,8 +50,15 @@ impl Design {
         let mut all = Vec::new();
         let mut inputs = 1;
         for (n, &(outputs, _)) in self.encoder.iter().enumerate() {
-            // A hit has few neighbours: as if it had 9.
-            all.push(even(format!("encoder.{n}.weight"), &[27, inputs, outputs], 9 * inputs));
+            // A hit has few neighbours: as if it had 9. Later layers begin near to passing on what they get.
+            let apart = if n == 0 { 9 } else { 144 };
+            let mut weight = even(format!("encoder.{n}.weight"), &[27, inputs, outputs], apart * inputs);
+            if n > 0 {
+                for o in 0..outputs {
+                    weight.data[(CENTRE * inputs + o % inputs) * outputs + o] += 1.0;
+                }
+            }
+            all.push(weight);
             inputs = outputs;
         }
         all.push(even("encoder.last".into(), &[inputs, 2], inputs));

@@ -55,6 +55,8 @@ pub struct Task {
     pub resume: bool,
     /// A checkpoint, of the same layers, to start from.
     pub start: Option<PathBuf>,
+    /// A bundle, with an encoder of the same layers, to take the encoder from. It then rests for the first part of the run.
+    pub encoder: Option<PathBuf>,
 }
 
 impl Task {
@@ -63,9 +65,14 @@ impl Task {
         if self.ease > 0.0 { (1.0 - done / self.ease).max(0.0) as f32 } else { 0.0 }
     }
 
+    /// How far a fresh encoder is from being left to itself: 1 to 0.
+    fn ease(&self, done: f64) -> f32 {
+        if self.encoder.is_some() { 0.0 } else { self.left(done) }
+    }
+
     /// Share of hits that is to be kept, at a share of the run.
     fn target(&self, done: f64) -> f32 {
-        self.design.keep + (0.5f32.max(self.design.keep) - self.design.keep) * self.left(done)
+        self.design.keep + (0.5f32.max(self.design.keep) - self.design.keep) * self.ease(done)
     }
 
     /// Step size of a step, counted from 1.
@@ -150,6 +157,17 @@ impl State {
         Ok(state)
     }
 
+    /// Takes the encoder of a bundle.
+    fn adopt(&mut self, path: &Path) -> Result<()> {
+        let model = Model::from_bytes(&std::fs::read(path)?)?;
+        for t in self.parameters.iter_mut().filter(|t| t.name.starts_with("encoder.")) {
+            let found = model.tensors.iter().find(|f| f.name == t.name && f.shape == t.shape);
+            let found = found.ok_or_else(|| usage(format!("{}: no fitting {}", path.display(), t.name)))?;
+            t.data.clone_from(&found.data);
+        }
+        Ok(())
+    }
+
     /// A new run from parameters, statistics and weight of the loss of another.
     fn after(task: &Task, start: &Path) -> Result<State> {
         let old = State::read(task, start, false)?;
@@ -180,6 +198,9 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         Some(start) => State::after(task, start)?,
         None => State::new(task),
     };
+    if let (Some(bundle), 0) = (&task.encoder, state.step) {
+        state.adopt(bundle)?;
+    }
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(task.out.join("log.csv"))?;
     if state.step == 0 {
         writeln(&mut log, "step,seconds,regression,segmentation,keep,c")?;
@@ -198,12 +219,14 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         batch.hard = state.step as f64 >= task.soft * task.steps as f64;
         let live = Live::new(&task.design, &state.parameters, &device);
         let done = state.step as f64 / task.steps as f64;
-        batch.slope = SLOPE * task.left(done);
+        batch.slope = SLOPE * task.ease(done);
         let outcome = live.forward(&batch, state.c, task.target(done));
         let gradients = live.gradients(&outcome.loss);
         remember(&mut state.statistics, &outcome.statistics);
         state.step += 1;
-        AdamW { rate: task.rate(state.step), decay: 0.01, encoder: task.encoder_rate }.step(
+        let rests = task.encoder.is_some() && task.left(done) > 0.0;
+        let encoder = if rests { 0.0 } else { task.encoder_rate };
+        AdamW { rate: task.rate(state.step), decay: 0.01, encoder }.step(
             state.step,
             &mut state.parameters,
             &gradients,

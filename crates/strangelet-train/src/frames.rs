@@ -79,7 +79,8 @@ pub fn read(path: &Path) -> Result<Vec<Frame>> {
 }
 
 impl Frame {
-    /// A crop at a place that is drawn, with first and second axis turned around at times.
+    /// A crop at a place that is drawn, with the first axis turned around at times. The second is the drift, which has a direction:
+    /// pulses rise faster than they fall.
     pub fn crop(&self, size: [usize; 3], random: &mut Random) -> Result<Frame> {
         let [a, b, c] = size;
         let [na, nb, nc] = self.shape;
@@ -90,12 +91,12 @@ impl Frame {
             )));
         }
         let (a0, b0) = (random.below(na - a + 1), random.below(nb - b + 1));
-        let (turn_a, turn_b) = (random.next() & 1 == 1, random.next() & 1 == 1);
+        let turn = random.next() & 1 == 1;
         let mut cells = Vec::with_capacity(a * b * c);
         for i in 0..a {
             for j in 0..b {
-                let i = a0 + if turn_a { a - 1 - i } else { i };
-                let j = b0 + if turn_b { b - 1 - j } else { j };
+                let i = a0 + if turn { a - 1 - i } else { i };
+                let j = b0 + j;
                 cells.extend_from_slice(&self.cells[(i * nb + j) * nc..][..nc]);
             }
         }

@@ -36,7 +36,7 @@ enum Verb {
         #[arg(long, default_value = "8,8,4,2", value_delimiter = ',')]
         decoder: Vec<usize>,
         /// Sides of crops
-        #[arg(long, default_value = "48,64,16", value_delimiter = ',')]
+        #[arg(long, default_value = "32,48,16", value_delimiter = ',')]
         crop: Vec<usize>,
         /// Crops a step
         #[arg(long, default_value_t = 4)]
@@ -74,6 +74,9 @@ enum Verb {
         /// Start from the parameters of this checkpoint (of the same layers)
         #[arg(long, conflicts_with = "resume")]
         start: Option<PathBuf>,
+        /// Take the encoder from this bundle (of the same layers), and let it rest for the first part of the run (--ease)
+        #[arg(long)]
+        encoder_from: Option<PathBuf>,
     },
     /// Say what a bundle does to frames
     Check {
@@ -107,6 +110,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
             seed,
             resume,
             start,
+            encoder_from,
         } => {
             let layer = |text: &str| {
                 let (channels, dilation) = text.split_once('x')?;
@@ -134,6 +138,7 @@ fn run(verb: Verb) -> Result<(), Box<dyn std::error::Error>> {
                 seed,
                 resume,
                 start,
+                encoder: encoder_from,
             };
             let steps = fit::run(&task, |line| println!("{line}"))?;
             println!("{steps} steps done");

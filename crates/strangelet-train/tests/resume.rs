@@ -2,6 +2,9 @@
 //! run can start from a checkpoint.
 
 use std::path::{Path, PathBuf};
+use strangelet::codec::{Codec, Shape};
+use strangelet::codecs::bcae_vs::{self, Form, Plan};
+use strangelet::column::{Cells, Scalar};
 use strangelet::format::bundle::Model;
 use strangelet_train::bcae::Design;
 use strangelet_train::fit::{self, Task};
@@ -48,6 +51,7 @@ fn task(data: &Path, out: PathBuf, until: u64, resume: bool) -> Task {
         seed: 5,
         resume,
         start: None,
+        encoder: None,
     }
 }
 
@@ -73,6 +77,15 @@ fn a_run_can_be_stopped() {
             assert!(a == b, "{}: {file} differs", other.display());
         }
     };
+    // frames go there and back by it, though its layers are not the authors'
+    let bundle = std::fs::read(one.join("bcae_vs.bundle")).unwrap();
+    for form in [Form::Plain, Form::Coded { levels: 16 }] {
+        let frame = strangelet_train::frames::read(&data.join("0.npy")).unwrap().remove(0);
+        let plan = Plan { frame: frame.shape, form, seed: 3, bundle: Some(&bundle) };
+        let made = bcae_vs::reduce(&plan, &frame.cells).unwrap();
+        let shape = Shape { scalar: Scalar::U16, count: frame.cells.len() };
+        assert_eq!(bcae_vs::BcaeVs.decode(&made.payload, shape, &[]).unwrap(), Cells::W2(made.cells));
+    }
     // stopped in the middle of a period, after the gate has become hard
     assert_eq!(fit::run(&task(&data, two.clone(), 170, false), |_| ()).unwrap(), 170);
     assert_eq!(fit::run(&task(&data, two.clone(), 240, true), |_| ()).unwrap(), 240);
