@@ -143,9 +143,11 @@ fn gradients_of_the_whole_loss_are_differences() {
     let (design, crops) = small();
     let parameters = design.parameters(3);
     let batch = Batch::new(&design, &crops, &mut Random(4)).unwrap();
-    let value = |p: &[bundle::Tensor]| {
+    // Where the segmentation says hit counts for the regression without a gradient, and jumps: left out for its own parameters.
+    let value = |p: &[bundle::Tensor], own: bool| {
         let outcome = Live::new(&design, p, &device).forward(&batch, 3.0, 0.1);
-        f64::from(outcome.loss.into_scalar::<f32>())
+        let regression = if own { f64::from(outcome.regression.into_scalar::<f32>()) } else { 0.0 };
+        f64::from(outcome.loss.into_scalar::<f32>()) - regression
     };
     let live = Live::new(&design, &parameters, &device);
     let gradients = live.gradients(&live.forward(&batch, 3.0, 0.1).loss);
@@ -162,11 +164,12 @@ fn gradients_of_the_whole_loss_are_differences() {
             for (p, g) in p[n].data.iter_mut().zip(g) {
                 *p += (sign * h * f64::from(*g) / norm) as f32;
             }
-            value(&p)
+            value(&p, parameters[n].name.starts_with("segmentation"))
         };
         let difference = (moved(1.0) - moved(-1.0)) / (2.0 * h);
+        // One voxel whose error changes its sign moves the slope by 2 / 480.
         assert!(
-            (difference - norm).abs() < 0.15 * norm + 2e-3,
+            (difference - norm).abs() < 0.15 * norm + 5e-3,
             "{}: {difference} {norm}",
             parameters[n].name
         );
