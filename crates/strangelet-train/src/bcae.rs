@@ -95,12 +95,13 @@ impl Design {
         all
     }
 
-    /// The bundle that the core reads: normalisation folded in. `words` go into the configuration.
+    /// The bundle that the core reads: normalisation folded in. `words` and licence go into the configuration.
     pub fn export(
         &self,
         parameters: &[bundle::Tensor],
         statistics: &[bundle::Tensor],
         words: &str,
+        licence: &str,
     ) -> Result<bundle::Model> {
         let of = |all: &[bundle::Tensor], name: String| {
             all.iter().find(|t| t.name == name).cloned().ok_or_else(|| usage(format!("there is no {name}")))
@@ -141,7 +142,7 @@ impl Design {
         }
         let dilations: Vec<usize> = self.encoder.iter().map(|e| e.1).collect();
         let config = serde_json::json!({
-            "dilations": dilations, "floor": 6, "ceiling": 1023, "origin": words, "licence": "MIT OR Apache-2.0",
+            "dilations": dilations, "floor": 6, "ceiling": 1023, "origin": words, "licence": licence,
         });
         Ok(bundle::Model {
             kind: strangelet::model::bcae::Bcae::KIND.into(),

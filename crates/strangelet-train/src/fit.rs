@@ -94,6 +94,8 @@ struct State {
     random: Random,
     /// Sums of the two losses in this period.
     sums: (f64, f64),
+    /// Origin and licence of the encoder that this one began as, if it came from elsewhere.
+    from: Option<(String, String)>,
 }
 
 impl State {
@@ -101,12 +103,22 @@ impl State {
         let parameters = task.design.parameters(task.seed);
         let moments = parameters.iter().map(|p| (vec![0.0; p.data.len()], vec![0.0; p.data.len()])).collect();
         let (statistics, random) = (task.design.statistics(), Random(task.seed ^ 0x7069_6F6E));
-        State { parameters, statistics, moments, step: 0, c: task.weight, random, sums: (0.0, 0.0) }
+        State {
+            parameters,
+            statistics,
+            moments,
+            step: 0,
+            c: task.weight,
+            random,
+            sums: (0.0, 0.0),
+            from: None,
+        }
     }
 
     fn write(&self, task: &Task, path: &Path) -> Result<()> {
         let config = serde_json::json!({
             "design": task.design, "step": self.step, "c": self.c, "random": self.random.0, "sums": [self.sums.0, self.sums.1],
+            "from": self.from,
         });
         let mut tensors = self.parameters.clone();
         tensors.extend(self.statistics.clone());
@@ -153,13 +165,20 @@ impl State {
         state.step = config["step"].as_u64().ok_or_else(|| bad("step"))?;
         state.c = number("c")? as f32;
         state.random = Random(config["random"].as_u64().ok_or_else(|| bad("random"))?);
+        state.from = serde_json::from_value(config["from"].clone()).unwrap_or_default();
         state.sums = (config["sums"][0].as_f64().unwrap_or(0.0), config["sums"][1].as_f64().unwrap_or(0.0));
         Ok(state)
     }
 
-    /// Takes the encoder of a bundle.
+    /// Takes the encoder of a bundle, if nothing has been learnt yet, and its origin.
     fn adopt(&mut self, path: &Path) -> Result<()> {
         let model = Model::from_bytes(&std::fs::read(path)?)?;
+        let config: serde_json::Value = serde_json::from_str(&model.config).unwrap_or_default();
+        let word = |name: &str| config[name].as_str().unwrap_or("unknown").to_string();
+        self.from = Some((word("origin"), word("licence")));
+        if self.step > 0 {
+            return Ok(());
+        }
         for t in self.parameters.iter_mut().filter(|t| t.name.starts_with("encoder.")) {
             let found = model.tensors.iter().find(|f| f.name == t.name && f.shape == t.shape);
             let found = found.ok_or_else(|| usage(format!("{}: no fitting {}", path.display(), t.name)))?;
@@ -171,7 +190,8 @@ impl State {
     /// A new run from parameters, statistics and weight of the loss of another.
     fn after(task: &Task, start: &Path) -> Result<State> {
         let old = State::read(task, start, false)?;
-        Ok(State { parameters: old.parameters, statistics: old.statistics, c: old.c, ..State::new(task) })
+        let State { parameters, statistics, c, from, .. } = old;
+        Ok(State { parameters, statistics, c, from, ..State::new(task) })
     }
 }
 
@@ -198,7 +218,7 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
         Some(start) => State::after(task, start)?,
         None => State::new(task),
     };
-    if let (Some(bundle), 0) = (&task.encoder, state.step) {
+    if let Some(bundle) = &task.encoder {
         state.adopt(bundle)?;
     }
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(task.out.join("log.csv"))?;
@@ -255,8 +275,13 @@ pub fn run(task: &Task, mut say: impl FnMut(String)) -> Result<u64> {
     }
     state.write(task, &checkpoint)?;
     let statistics = settle(task, &data, &state, &device)?;
-    let words = format!("trained with strangelet-train, {} steps, seed {}", state.step, task.seed);
-    let bytes = task.design.export(&state.parameters, &statistics, &words)?.to_bytes();
+    let mut words = format!("trained with strangelet-train, {} steps, seed {}", state.step, task.seed);
+    let mut licence = "MIT OR Apache-2.0".to_string();
+    if let Some((origin, its)) = &state.from {
+        words.push_str(&format!("; its encoder began as that of: {origin}"));
+        licence.push_str(&format!("; encoder: {its}"));
+    }
+    let bytes = task.design.export(&state.parameters, &statistics, &words, &licence)?.to_bytes();
     std::fs::write(task.out.join("bcae_vs.bundle"), &bytes)?;
     if !check.is_empty() {
         say(measure(&bytes, &check)?);

@@ -18,7 +18,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -27,12 +27,12 @@ impl Random {
 
     /// Between 0 and 1, both excluded.
     pub fn unit(&mut self) -> f32 {
-        ((self.next() >> 41) as f32 + 0.5) / 8_388_608.0
+        ((self.draw() >> 41) as f32 + 0.5) / 8_388_608.0
     }
 
     /// Below a number above 0.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
+        (self.draw() % n.max(1) as u64) as usize
     }
 }
 
@@ -91,7 +91,7 @@ impl Frame {
             )));
         }
         let (a0, b0) = (random.below(na - a + 1), random.below(nb - b + 1));
-        let turn = random.next() & 1 == 1;
+        let turn = random.draw() & 1 == 1;
         let mut cells = Vec::with_capacity(a * b * c);
         for i in 0..a {
             for j in 0..b {

@@ -56,7 +56,7 @@ pub fn convolve(pairs: &Pairs, input: Tensor<2>, weight: Tensor<3>) -> Tensor<2>
     let [_, inputs, outputs] = weight.dims();
     let mut sum: Tensor<2> = Tensor::zeros([pairs.sites, outputs], &device);
     for (tap, from, to) in &pairs.taps {
-        let matrix: Tensor<2> = weight.clone().slice([*tap..*tap + 1]).reshape([inputs, outputs]);
+        let matrix: Tensor<2> = weight.clone().narrow(0, *tap, 1).reshape([inputs, outputs]);
         let given = input.clone().select(0, indices(from, &device)).matmul(matrix);
         sum = sum.select_assign(0, indices(to, &device), given, IndexingUpdateOp::Add);
     }

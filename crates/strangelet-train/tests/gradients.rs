@@ -197,7 +197,7 @@ fn the_core_does_what_was_trained() {
             s.data.iter_mut().for_each(|v| *v *= 239.0 / 240.0);
         }
     }
-    let bytes = design.export(&parameters, &statistics, "test").unwrap().to_bytes();
+    let bytes = design.export(&parameters, &statistics, "test", "none").unwrap().to_bytes();
     let bcae = Bcae::from_bundle(&bytes).unwrap();
     let (voxels, _) = crops[0].hits();
     let (v, s, _) = bcae.evaluate(crops[0].shape, &Code { voxels, values: code }).unwrap();
