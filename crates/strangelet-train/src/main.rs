@@ -14,6 +14,7 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum Verb {
     /// Train BCAE-VS, or go on training
     Bcae {
