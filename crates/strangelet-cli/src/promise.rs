@@ -26,6 +26,11 @@ fn zeros(c: &ColumnPromise) -> String {
     }
 }
 
+/// A number as short as the binary32 that it was kept as.
+fn short(x: f64) -> String {
+    if f64::from(x as f32) == x { format!("{}", x as f32) } else { format!("{x}") }
+}
+
 /// One line, for whoever gets the file.
 pub fn line(index: &Index, promise: &Promise) -> String {
     let columns: Vec<String> = promise
@@ -41,7 +46,7 @@ pub fn line(index: &Index, promise: &Promise) -> String {
             format!(
                 "{name} {} (greatest error {}, mean {}){dropped}",
                 asked(&c.bound),
-                c.max_error,
+                short(c.greatest()),
                 c.mean_error
             )
         })
@@ -63,7 +68,7 @@ pub fn text(index: &Index, promise: &Promise, colour: bool) -> String {
         t.row(vec![
             crate::ui::plain(&column_name(&index.tables, c.table, c.column)),
             asked(&c.bound),
-            format!("{}", c.max_error),
+            short(c.greatest()),
             format!("{:.6}", c.mean_error),
             format!("{:.6}", c.mae_log2),
             zeros(c),
@@ -81,7 +86,7 @@ pub fn json(index: &Index, promise: &Promise, container: u64) -> Value {
             json!({
                 "column": column_name(&index.tables, c.table, c.column),
                 "bound": c.bound.name(), "value": c.bound.value(),
-                "max_error": c.max_error, "mean_error": c.mean_error, "mae_log2": c.mae_log2,
+                "max_error": c.greatest(), "mean_error": c.mean_error, "mae_log2": c.mae_log2,
                 "drop_below": c.drop_below, "dropped": c.dropped,
             })
         })

@@ -122,9 +122,6 @@ pub fn run(args: &Args) -> Result<usize> {
     if shares.is_empty() && args.inputs.is_empty() {
         return Err(usage("nothing to measure: give frames, or occupancies to simulate"));
     }
-    if cfg!(debug_assertions) {
-        ui::warn("this is a debug build: its speeds mean nothing");
-    }
     missing.iter().for_each(|line| ui::warn(line));
     let bar =
         if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
@@ -168,6 +165,9 @@ pub fn run(args: &Args) -> Result<usize> {
     bar.finish_and_clear();
     if sheets.is_empty() {
         return Ok(failures.max(1));
+    }
+    if cfg!(debug_assertions) {
+        ui::warn("this is a debug build: its speeds mean nothing");
     }
     let verdicts = bars::verdicts(&sheets);
     let about = About {

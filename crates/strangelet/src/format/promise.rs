@@ -99,6 +99,24 @@ pub struct ColumnPromise {
     pub mae_log2: f32,
 }
 
+impl ColumnPromise {
+    /// The greatest error for people: what is kept of it is rounded up, and never more than was promised.
+    ///
+    /// ```
+    /// use strangelet::format::{Bound, ColumnPromise};
+    /// let kept = 0.02f64 as f32; // 0.0199999996
+    /// let promise = ColumnPromise {
+    ///     table: 0, column: 0, bound: Bound::Rel(0.02), drop_below: 0.0, dropped: 0,
+    ///     max_error: kept.next_up(), mean_error: 0.01, mae_log2: 0.01,
+    /// };
+    /// assert_eq!(promise.greatest(), 0.02);
+    /// ```
+    pub fn greatest(&self) -> f64 {
+        let kept = f64::from(self.max_error);
+        if self.bound.pointwise() { kept.min(self.bound.value()) } else { kept }
+    }
+}
+
 /// The promise of a reduced file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Promise {
