@@ -335,9 +335,20 @@ fn alphabet(hits: &[u32]) -> Option<Alphabet> {
     Some(if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) })
 }
 
-/// All that is no zero.
+/// All that is no zero. Most is, so that whole stretches are looked at together.
 fn hits_of(walked: &[u32]) -> Vec<u32> {
-    walked.iter().copied().filter(|&v| v > 0).collect()
+    let mut hits = Vec::new();
+    for part in walked.chunks(32) {
+        if any(part) {
+            hits.extend(part.iter().copied().filter(|&v| v > 0));
+        }
+    }
+    hits
+}
+
+/// Whether there is a hit.
+fn any(part: &[u32]) -> bool {
+    part.iter().fold(0, |all, &v| all | v) > 0
 }
 
 /// What can be known of hits beforehand.
@@ -358,7 +369,7 @@ fn period(walked: &[u32], times: usize) -> usize {
     let (mut runs, mut seen) = (0usize, 0usize);
     for row in walked.chunks_exact(times.max(1)) {
         let mut n = 0;
-        for &v in row {
+        for &v in if any(row) { row } else { &[] } {
             if v > 0 {
                 n += 1;
             } else if n > 0 {
@@ -535,7 +546,7 @@ impl BitCoder for Meter {
 /// About what some layers in the middle would cost in an order.
 fn trial(values: &[u32], order: &Order) -> u64 {
     // A box in the middle of the axes, the same for every order, with about so many hits.
-    let hits = values.iter().filter(|&&v| v > 0).count();
+    let hits = hits_of(values).len();
     let mut part = order.axes.clone();
     let mut left = hits;
     while left > TRIAL {
