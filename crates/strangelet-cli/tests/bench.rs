@@ -57,6 +57,21 @@ fn records_totals_and_page() {
     let page = fs::read_to_string(d.path().join("o.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("a.txt") && !page.contains("http"), "not self-contained");
     assert!(!page.contains("NaN"));
+    // An earlier run beside a new one, and alone.
+    fs::write(d.path().join("c.txt"), text(4000)).unwrap();
+    let levels = ["--levels", "fast", "--rivals", "zlib-9,lz4,pco"];
+    let out = bench(d.path(), &[&levels[..], &["--add", "o.json", "--json", "p.json", "c.txt"]].concat());
+    assert!(String::from_utf8_lossy(&out.stdout).contains("all files (3)"), "{out:?}");
+    let out = bench(d.path(), &["--add", "p.json", "--markdown", "t.md"]);
+    assert!(out.status.success(), "{out:?}");
+    let tables = fs::read_to_string(d.path().join("t.md")).unwrap();
+    assert_eq!(tables.lines().filter(|l| l.contains(".txt |")).count(), 3, "{tables}");
+    assert!(tables.contains("| fast / best rival |") && tables.contains("| unpacked+zlib-9 |"), "{tables}");
+    let out = bench(d.path(), &["--add", "p.json", "--levels", "fast", "--rivals", "none", "a.txt"]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("all files (3)"), "{out:?}");
+    let out = bench(d.path(), &["--add", "a.txt"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("a.txt: no measurements"), "{out:?}");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! NumPy's `.npy`: one array of numbers, strings or records behind a short header.
 //!
 //! The events are the first axis, the other axes the inner shape (C order, also where the file is in
-//! Fortran order). Records become one column a field. Header, and bytes behind the array, are residue.
+//! Fortran order). Records become one column a field. A header that NumPy would have written is part of the
+//! plan; any other, and bytes behind the array, are residue.
 
 mod dtype;
+mod head;
 mod literal;
 
+pub use head::Head;
+
 use crate::layout::{Layout, MAX_ROW};
-use crate::plan::{self, Parts, Piece, Plan};
+use crate::plan::{self, Parts, Piece, Plan, What};
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
 use strangelet::error::{Result, corruption};
 use strangelet::source::{Source, Spool, Target};
@@ -55,13 +59,14 @@ pub fn is_array(source: &dyn Source) -> bool {
 
 /// Turns the array of a `.npy` into a table of this name. What it does not cover is residue.
 pub fn dissect_array(name: &str, source: &dyn Source, parts: &mut Parts) -> Result<Vec<Piece>> {
-    Ok(match order(source)? {
-        None => Vec::new(),
-        Some(Order::Fortran { layout, pos, shape }) => {
-            vec![parts.fortran(name, &layout, source, pos, &shape)?]
-        }
-        Some(Order::Rows { layout, pos, rows }) => vec![parts.rows(name, &layout, source, pos, rows)?],
-    })
+    let piece = match order(source)? {
+        None => return Ok(Vec::new()),
+        Some(Order::Fortran { layout, pos, shape }) => parts.fortran(name, &layout, source, pos, &shape)?,
+        Some(Order::Rows { layout, pos, rows }) => parts.rows(name, &layout, source, pos, rows)?,
+    };
+    let len = piece.pos;
+    let head = Head::of(source, len)?.map(|head| Piece { pos: 0, len, what: What::Head(head) });
+    Ok(head.into_iter().chain([piece]).collect())
 }
 
 /// How the cells of an array lie in its file.

@@ -275,6 +275,7 @@ fn build(
                     first += rows;
                 }
             }
+            What::Head(head) => target.write_at(piece.pos, &head.bytes(piece.len)?)?,
             What::Tiles(tiles) => tiles.assemble(cx, residue, tables, target)?,
             What::Packed(packed) => {
                 let mut content = Spool::new(packed.content.len);

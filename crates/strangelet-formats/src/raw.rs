@@ -12,7 +12,7 @@ mod fields;
 use crate::layout::Layout;
 use crate::plan::{self, CHUNK, Parts, Plan};
 use detect::Sample;
-use strangelet::codec::{Level, Role, Stream};
+use strangelet::codec::{Effort, Level, Part, Role, Stream};
 use strangelet::column::{Cells, Column, Meaning, Scalar};
 use strangelet::dissect::{Context, FileFormat, Sink, Tables};
 use strangelet::error::Result;
@@ -71,7 +71,7 @@ fn records(source: &dyn Source, level: Level) -> Result<Option<(u64, Layout)>> {
     let len = TRIAL.min(source.len());
     let from = (source.len() - len) / 2;
     let bytes = source.range(from, len)?;
-    let level = level.min(Level::Balanced);
+    let (thorough, level) = (level == Level::Max, level.min(Level::Balanced));
     let plain = coded(&Layout::default(), vec![text(&bytes)], level)?;
     let mut best: Option<(u64, u64, Layout)> = None;
     for detect::Candidate { start, layout, clear } in candidates.into_iter().take(TRIALS) {
@@ -88,6 +88,16 @@ fn records(source: &dyn Source, level: Level) -> Result<Option<(u64, Layout)>> {
         let most = if clear { plain + plain / 16 } else { plain - plain / 64 };
         if size < most && best.as_ref().is_none_or(|b| size < b.0) {
             best = Some((size, start, layout));
+        }
+    }
+    // Words that repeat each other over many rows are a text to the strongest level, which no column sees.
+    if let Some((_, start, layout)) = best.as_ref().filter(|_| thorough) {
+        let skip = ((start + layout.row() - from % layout.row()) % layout.row()).min(len);
+        let rows = &bytes[skip as usize..];
+        let rows = &rows[..rows.len() - rows.len() % layout.row() as usize];
+        let columns = coded(layout, layout.split(rows)?, Level::Max)?;
+        if coded(&Layout::default(), vec![text(rows)], Level::Max)? < columns - columns / 6 {
+            return Ok(None);
         }
     }
     Ok(best.map(|(_, start, layout)| (start, layout)))
@@ -111,7 +121,9 @@ fn coded(layout: &Layout, columns: Vec<Column>, level: Level) -> Result<u64> {
             Stream { cells: &column.values, scalar, role, lists: None, inner, dims: &[] }
         })
         .collect();
-    let payloads = select::encode_chunk(&streams, level)?;
+    // Layouts are compared by their own columns.
+    let effort = Effort::from(level).without(Part::Columns);
+    let payloads = select::encode_chunk(&streams, effort)?;
     // An entry of the index for each payload, roughly.
     Ok(payloads.iter().map(|p| p.1.len() as u64 + 8).sum())
 }

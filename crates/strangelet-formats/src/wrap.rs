@@ -275,7 +275,7 @@ impl Wrap {
                 };
                 let both =
                     |&level: &i8| [0, 4].map(|worker| Setting::Zstd { level, switches: switches | worker });
-                levels.iter().flat_map(both).collect()
+                levels.iter().flat_map(both).chain([stream::ANY_FRAME]).collect()
             }
         })
     }

@@ -15,6 +15,8 @@ fn files() -> Vec<(String, Vec<u8>)> {
         .unwrap()
         .map(|e| e.unwrap().path())
         .filter(|p| p.extension().is_some_and(|e| e != "py"))
+        // They are there for codecs whose broken payloads have tests of their own (tests/codecs.rs of the core).
+        .filter(|p| p.file_name().is_some_and(|n| n != "steps.npz" && n != "camera.npz"))
         .map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&p).unwrap()))
         .collect();
     files.sort();

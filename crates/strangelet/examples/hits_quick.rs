@@ -1,9 +1,8 @@
 //! Sizes and speeds (CPU time of one thread) of the quick modes of hits, on .npy files of u16.
 //!
-//! Usage: `hits_quick FILES.npy... [--effort balanced] [--keep SHARE] [--frames N] [--pile N] [--turn] [--codec]`. The last two axes are
+//! Usage: `hits_quick FILES.npy... [--effort balanced] [--keep SHARE] [--frames N] [--pile N] [--codec]`. The last two axes are
 //! pads and times, but `--codec` finds that out itself. `--keep` leaves a share of the connected regions, `--frames` repeats the file, each time with other regions
-//! kept, `--pile` lays N mirrored or shifted copies over it: other occupancies of the same tracks. `--turn` measures the
-//! reordering of axes too.
+//! kept, `--pile` lays N mirrored or shifted copies over it: other occupancies of the same tracks.
 use quick::Effort;
 use strangelet::codec::{Codec, Level, Role, Shape, Stream};
 use strangelet::codecs::hits::{Hits, quick};
@@ -152,19 +151,6 @@ fn main() {
                 assert!(k > 0 || back == cells);
             }
             best_out = best_out.min((now() - t) / repeat as f64);
-        }
-        if args.iter().any(|a| a == "--turn") {
-            let (mut there, mut back) = (Vec::new(), Vec::new());
-            let apart = quick::reorder(&v, &sides, &[1, 2, 0]);
-            for (cells, axes, walk, to) in [
-                (&apart, [sides[1], sides[2], sides[0]], [2, 0, 1], &mut there),
-                (&v, sides, [1, 2, 0], &mut back),
-            ] {
-                let t = now();
-                (0..repeat).for_each(|_| *to = quick::reorder(cells, &axes, &walk));
-                println!("turn: {:.1} ns/hit", (now() - t) * 1e9 / (repeat * hits.max(1)) as f64);
-            }
-            assert!(there == v && back == apart);
         }
         all += payload.len();
         all_hits += hits;

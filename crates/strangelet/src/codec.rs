@@ -52,11 +52,17 @@ pub enum Part {
     Text,
     /// The same column before as context.
     Contexts,
+    /// Floating point made of numbers of fewer digits.
+    Steps,
+    /// Rows of a detector's channels, each with its own gain.
+    Channels,
+    /// Identifiers as places in the order of the readout.
+    Palette,
 }
 
 impl Part {
     /// All parts with their names on the command line and what they do.
-    pub const ALL: [(Part, &'static str, &'static str); 10] = [
+    pub const ALL: [(Part, &'static str, &'static str); 13] = [
         (Part::Same, "same", "columns equal to others, digests"),
         (Part::Kinematics, "kinematics", "physics of generator events"),
         (Part::Relations, "relations", "rules between columns: sums, energies, momenta"),
@@ -67,6 +73,9 @@ impl Part {
         (Part::Nested, "nested", "parameter sets put inside of each other"),
         (Part::Text, "text", "context mixing over text and odd bytes"),
         (Part::Contexts, "contexts", "the same column before as context"),
+        (Part::Steps, "steps", "floating point made of numbers of fewer digits"),
+        (Part::Channels, "channels", "rows of channels, each with its own gain"),
+        (Part::Palette, "palette", "identifiers as places in the order of the readout"),
     ];
 }
 

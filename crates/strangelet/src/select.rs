@@ -2,12 +2,13 @@
 
 use crate::codec::{Effort, Level, Part, Role, Stream};
 use crate::codecs::rows::{self, Around, Care, Levels};
-use crate::codecs::{self, columns, digest, grid, kin, nested, same, zstandard};
+use crate::codecs::{self, channels, columns, digest, grid, kin, nested, palette, same, steps, zstandard};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::each_width;
 use crate::entropy::mix::cost;
 use crate::error::Result;
-use crate::relate::{self, Given, Relation};
+use crate::relate::{self, Given, Relation, steps::Form};
+use crate::transform::keys::dead_bits;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::Xxh3;
@@ -45,8 +46,9 @@ pub fn encode_chunk_given(
     jobs.resize(streams.len(), None);
     open_circles(&mut jobs, &equal, &sums);
     let levels = Levels::new(streams.len());
-    let (groups, relations) = if level >= Level::Balanced && effort.has(Part::Rows) {
-        neighbours(streams, &equal, &jobs, effort.has(Part::Relations))
+    let wanted = effort.has(Part::Rows) || level == Level::Max && effort.has(Part::Channels);
+    let (groups, relations) = if level >= Level::Balanced && wanted {
+        neighbours(streams, &equal, &jobs, effort.has(Part::Rows) && effort.has(Part::Relations))
     } else {
         (Vec::new(), HashMap::new())
     };
@@ -81,8 +83,24 @@ pub fn encode_chunk_given(
                     return Ok(alone);
                 }
                 let Neighbours { peers, lengths, events } = n.clone();
-                let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
+                let most = alone.1.len() - alone.1.len() / WORTH;
                 let mut best = alone;
+                if level == Level::Max
+                    && effort.has(Part::Channels)
+                    && most > FEW
+                    && let Some(made) = channels::encode(streams, i, &peers, most)?
+                {
+                    best = (codecs::CHANNELS, made.payload);
+                    // Steps of an ADC follow from nothing else.
+                    let narrow = (2..=columns::MOST as u64).contains(&streams[i].inner);
+                    if made.combs && !narrow && !relations.contains_key(&i) {
+                        return Ok(best);
+                    }
+                }
+                if !effort.has(Part::Rows) {
+                    return Ok(best);
+                }
+                let around = Around { streams, own: i, peers, lengths, events, levels: &levels };
                 let related = relations.get(&i).map(Some);
                 let care = if level < Level::Max { Care::beside(best.1.len()) } else { Care::ALL };
                 let without = Some(None);
@@ -92,8 +110,12 @@ pub fn encode_chunk_given(
                         best = (codecs::ROWS, r);
                     }
                 }
+                if effort.has(Part::Steps)
+                    && let Some(made) = as_steps(&around, effort, best.1.len())?
+                {
+                    best = (codecs::STEPS, made);
+                }
                 if effort.has(Part::Columns)
-                    && level == Level::Max
                     && let Some(columns) = as_columns(&streams[i], effort)?
                     && columns.len() < best.1.len()
                 {
@@ -120,6 +142,70 @@ fn as_nested(streams: &[Stream], i: usize, effort: Effort) -> Result<Option<Vec<
     let text = Cells::W1(text);
     let coded = smallest(&Stream { cells: &text, lists: None, ..streams[i] }, effort)?;
     Ok(Some(head.payload(i - 1, text.len(), &coded)))
+}
+
+/// Cells of which little is to be gained.
+const FEW_CELLS: usize = 64;
+
+/// Numbers of floating point by the numbers of fewer digits that they are made of, where there are such and less than `most` bytes
+/// come of it.
+fn as_steps(around: &Around, effort: Effort, most: usize) -> Result<Option<Vec<u8>>> {
+    let own = &around.streams[around.own];
+    let max = effort.level == Level::Max;
+    // Where few bits are left there is no noise that could be a step; below the level max it must look like noise.
+    let looks = match max {
+        true => most > FEW_CELLS && most > own.cells.len() * 3 / 4,
+        false => most > FEW && most > bytes_of(own.cells) / 2,
+    };
+    if !own.scalar.is_float() || own.cells.len() < FEW_CELLS || !looks {
+        return Ok(None);
+    }
+    // Steps of binary digits are no news.
+    if dead_bits(own.cells) > own.scalar.width() as u32 {
+        return Ok(None);
+    }
+    let others = around.peers.iter().map(|&p| (p, around.streams[p].cells, around.streams[p].scalar));
+    let mut best: Option<Vec<u8>> = None;
+    for form in relate::steps::find(own.cells, own.scalar, &others.collect::<Vec<_>>()) {
+        let other = match form {
+            Form::Unit { beside: Some((_, n)), .. } => {
+                Some((around.streams[n].cells, around.streams[n].scalar))
+            }
+            _ => None,
+        };
+        let hidden = form.hide_all(own.cells, own.scalar, other);
+        let far = steps::distances(&form, own.cells, own.scalar, &hidden, other);
+        // The hidden column stands behind all others.
+        let stands = around.streams.len();
+        let hidden = Stream { cells: &hidden, scalar: form.hidden(), ..*own };
+        let far = Stream { cells: &far, scalar: steps::distance(own.scalar), ..*own };
+        let streams: Vec<Stream> = around.streams.iter().copied().chain([hidden, far]).collect();
+        let own_effort = effort.without(Part::Grid).without(Part::Hits).without(Part::Text);
+        let own_effort = own_effort.without(Part::Palette);
+        let after = |own: usize, peers: Vec<usize>, levels: &Levels| -> Result<(u8, Vec<u8>)> {
+            let (lengths, events) = (around.lengths, around.events.clone());
+            let around = Around { streams: &streams, own, peers, lengths, events, levels };
+            let mut best = smallest(&streams[own], own_effort)?;
+            let care = if max { Care::ALL } else { Care::beside(best.1.len()) };
+            if best.0 != codecs::CONSTANT
+                && (max || best.1.len() > WORTHY)
+                && let Some(rows) = rows::encode(&around, None, care)?
+                && rows.len() < best.1.len()
+            {
+                best = (codecs::ROWS, rows);
+            }
+            Ok(best)
+        };
+        let hidden = after(stands, around.peers.clone(), around.levels)?;
+        let far = after(stands + 1, vec![stands], &Levels::new(streams.len()))?;
+        if steps::takes(&hidden) && steps::takes(&far) {
+            let made = steps::payload(&form, other.map(|o| o.1), stands, &hidden, &far);
+            if made.len() < best.as_ref().map_or(most, Vec::len) {
+                best = Some(made);
+            }
+        }
+    }
+    Ok(best)
 }
 
 /// Rows of a fixed length as the columns they are made of, where that can be.
@@ -361,6 +447,9 @@ fn smallest(stream: &Stream, effort: Effort) -> Result<(u8, Vec<u8>)> {
             if effort.has(Part::Hits) {
                 best = as_hits(stream, level, &best)?.unwrap_or(best);
             }
+            if max && effort.has(Part::Palette) {
+                best = as_palette(stream, effort, &best)?.unwrap_or(best);
+            }
             Some(best)
         }
         None => None,
@@ -402,6 +491,21 @@ fn as_text(stream: &Stream, level: Level, best: &(u8, Vec<u8>)) -> Result<Option
     }
     let text = encode(codecs::TEXT, stream, level)?;
     Ok(text.filter(|t| smaller(t.len(), best.1.len())).map(|t| (codecs::TEXT, t)))
+}
+
+/// Numbers as places in the list of all there are, where these are few and that gets smaller.
+fn as_palette(stream: &Stream, effort: Effort, best: &(u8, Vec<u8>)) -> Result<Option<(u8, Vec<u8>)>> {
+    let numbers = matches!(stream.role, Role::Values(Meaning::Number) | Role::Lengths);
+    if !numbers || best.1.len() < FEW / 8 {
+        return Ok(None);
+    }
+    let Some(listed) = palette::find(stream.cells, best.1.len()) else { return Ok(None) };
+    let places = Stream { cells: &listed.places, scalar: listed.scalar(), ..*stream };
+    let places = Stream { role: Role::Values(Meaning::Number), ..places };
+    let Some(coded) = try_all(&candidates(&places, effort), &places, effort.level)? else { return Ok(None) };
+    let payload = listed.payload(&coded);
+    let smaller = palette::takes(coded.0) && payload.len() < best.1.len() - best.1.len() / WORTH;
+    Ok(smaller.then_some((codecs::PALETTE, payload)))
 }
 
 /// The stream as a grid, where it looks like one and gets smaller: first on its head, then as a whole.

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod columns;
 pub mod html;
+pub mod markdown;
 pub mod measure;
 pub mod record;
 pub mod rivals;

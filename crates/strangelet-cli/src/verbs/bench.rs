@@ -3,7 +3,7 @@
 use super::{LevelArg, use_threads};
 use crate::bench::clock::Clock;
 use crate::bench::record::{Record, TOTAL, totals};
-use crate::bench::{Method, UNPACKED, html, measure};
+use crate::bench::{Method, UNPACKED, html, markdown, measure};
 use crate::files::{self, Input, is_container};
 use crate::output::Output;
 use crate::ui::{self, Aligned, grouped};
@@ -20,6 +20,7 @@ Examples:
   strangelet bench run1.root                                     all rivals, two levels
   strangelet bench --rivals xz-9e,zstd-19 --html page.html *.root
   strangelet bench --levels fast --rivals none --json - run1.root
+  strangelet bench --add a.json,b.json --markdown tables.md      runs in pieces, shown together
   strangelet bench tpc wedge.npy --html tpc.html                 hits of time projection chambers
 
 Each method runs in a process of its own. Every ratio is bytes of the file as it is / all bytes of
@@ -37,7 +38,7 @@ pub struct Args {
     #[command(subcommand)]
     special: Option<Special>,
     /// Files, or folders with all their files (except .sgl)
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "add")]
     inputs: Vec<PathBuf>,
     /// Our levels
     #[arg(short, long, value_enum, value_delimiter = ',', default_value = "fast,balanced")]
@@ -57,9 +58,15 @@ pub struct Args {
     /// Write all measurements as JSON (`-`: standard output, instead of the table)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measurements of earlier runs (their JSON) to be shown with these, which replace them, or alone
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    add: Vec<PathBuf>,
     /// Write a page to look at
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write tables of all files and methods for a text
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 /// Benches of a kind of data.
@@ -108,8 +115,11 @@ pub fn run(args: &Args) -> Result<usize> {
     let (inputs, errors) = files::inputs(&args.inputs, |path| !is_container(path));
     errors.iter().for_each(|(path, e)| ui::error(Some(path), e));
     let mut failed = errors.len();
-    let bar = bar(inputs.len() * methods.len() * args.rounds);
     let mut records = Vec::new();
+    for path in &args.add {
+        records.extend(earlier(path).map_err(|e| e.within(path.display()))?);
+    }
+    let bar = bar(inputs.len() * methods.len() * args.rounds);
     for input in &inputs {
         let done = one_file(args, input, &methods, &bar, &mut failed, &mut records);
         if let Err(e) = done {
@@ -121,8 +131,33 @@ pub fn run(args: &Args) -> Result<usize> {
     if records.is_empty() {
         return Ok(failed.max(1));
     }
+    let records = latest(records);
     report(args, &records)?;
     Ok(failed + records.iter().filter(|r| !r.exact).count())
+}
+
+/// What an earlier run has written; its totals are left out.
+fn earlier(path: &Path) -> Result<Vec<Record>> {
+    let text = std::fs::read(path)?;
+    let all: Vec<serde_json::Value> =
+        serde_json::from_slice(&text).map_err(|e| corruption(format!("no measurements: {e}")))?;
+    let records = all.iter().map(Record::from_json).collect::<Result<Vec<_>>>()?;
+    Ok(records.into_iter().filter(|r| r.file != TOTAL).collect())
+}
+
+/// Of what was measured more than once the last, files in the order in which they came.
+fn latest(records: Vec<Record>) -> Vec<Record> {
+    let mut kept: Vec<Record> = Vec::new();
+    for r in records {
+        match kept.iter_mut().find(|k| k.file == r.file && k.method == r.method) {
+            Some(before) => *before = r,
+            None => kept.push(r),
+        }
+    }
+    let mut files: Vec<String> = Vec::new();
+    kept.iter().for_each(|r| files.extend((!files.contains(&r.file)).then(|| r.file.clone())));
+    kept.sort_by_key(|r| files.iter().position(|f| *f == r.file));
+    kept
 }
 
 fn methods(args: &Args) -> Result<Vec<Method>> {
@@ -247,6 +282,7 @@ fn report(args: &Args, records: &[Record]) -> Result<()> {
             ui::emit(&table(records, &totals))?;
         }
     }
+    args.markdown.iter().try_for_each(|path| write(path, &markdown::page(records, &totals)))?;
     args.html.iter().try_for_each(|path| write(path, &html::page(records, &totals)))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::hdf5::Tiles;
 use crate::layout::{Layout, MAX_ROW};
+use crate::npy::Head;
 use crate::wrap::stream::{self, Setting};
 use strangelet::column::Column;
 use strangelet::dissect::{Context, TableId};
@@ -74,6 +75,8 @@ pub enum What {
     Packed(Box<Packed>),
     /// Tiles of an array, each at a place of its own; that of the piece itself is not used.
     Tiles(Box<Tiles>),
+    /// The header of an array as NumPy writes it.
+    Head(Head),
 }
 
 /// A compressed stream.
@@ -137,6 +140,7 @@ const FORTRAN: u8 = 1;
 const PACKED: u8 = 2;
 const TILES: u8 = 3;
 const COLUMNS: u8 = 4;
+const HEAD: u8 = 5;
 /// Deepest nesting of plans.
 const MAX_DEPTH: usize = 4;
 
@@ -204,6 +208,10 @@ impl Plan {
                     out.push(TILES);
                     tiles.write(out);
                 }
+                What::Head(head) => {
+                    out.push(HEAD);
+                    head.write(out);
+                }
             }
         }
     }
@@ -253,6 +261,7 @@ impl Plan {
                     What::Packed(Box::new(Packed { setting, corrections, content }))
                 }
                 TILES => What::Tiles(Box::new(Tiles::read(c)?)),
+                HEAD => What::Head(Head::read(c)?),
                 other => return Err(corruption(format!("a piece of unknown kind {other}"))),
             };
             pieces.push(Piece { pos, len, what });

@@ -14,7 +14,7 @@
 //! Most recipes rest on the compressors that are compiled into this build (stock zlib, liblzma, zstd,
 //! LZ4, all bundled, never the system's): other versions may write other bytes. A container
 //! records [`libraries`] and its checksum over the result tells when a build cannot carry out
-//! what another has found. [`Recipe::Own`] rests on nothing but this crate.
+//! what another has found. [`Recipe::Own`], [`Recipe::LzmaTokens`] and [`Recipe::ZstdTokens`] rest on nothing but this crate.
 
 mod deflate;
 mod lz4;
@@ -150,6 +150,16 @@ pub enum Recipe {
     },
     /// The zstd library.
     Zstd(Frame),
+    /// Any zstd: what the searches of zstd 1.4 and its rules would have chosen; the corrections tell where
+    /// it chose otherwise.
+    ZstdTokens {
+        /// Level of the search, -128 to 22.
+        level: i8,
+        /// Whether as before zstd 1.4.7.
+        old: bool,
+        /// Whether the frame ends with a checksum of its content.
+        checksum: bool,
+    },
 }
 
 const DEFLATE: u8 = 0;
@@ -160,6 +170,7 @@ const LZ4_HIGH: u8 = 4;
 const ZSTD: u8 = 5;
 const OWN: u8 = 6;
 const LZMA_TOKENS: u8 = 7;
+const ZSTD_TOKENS: u8 = 8;
 
 impl Recipe {
     /// Appends the bytes of this recipe (1 to 5); equal recipes have equal bytes.
@@ -182,6 +193,9 @@ impl Recipe {
             Recipe::Zstd(frame) => {
                 out.push(ZSTD);
                 frame.write(out);
+            }
+            Recipe::ZstdTokens { level, old, checksum } => {
+                out.extend([ZSTD_TOKENS, level as u8, u8::from(checksum) | u8::from(old) << 1]);
             }
         }
     }
@@ -223,6 +237,12 @@ impl Recipe {
                 _ => return Err(corruption("recipe: no such LZ4 level")),
             },
             ZSTD => Recipe::Zstd(Frame::read(bytes)?),
+            ZSTD_TOKENS => match (byte(bytes)? as i8, byte(bytes)?) {
+                (level @ ..=22, switches @ ..=3) => {
+                    Recipe::ZstdTokens { level, old: switches & 2 != 0, checksum: switches & 1 != 0 }
+                }
+                _ => return Err(corruption("recipe: no such zstd frame by tokens")),
+            },
             LZMA_TOKENS => {
                 let b = byte(bytes)?;
                 let (check, listed) = (b & 0x7f, b >> 7 == 1);
@@ -369,7 +389,7 @@ impl Kitchen {
         if content.len() > MAX_CONTENT {
             return Err(corruption("recipe: the content is longer than a block may be"));
         }
-        if !corrections.is_empty() && !matches!(recipe, Recipe::Tokens { .. } | Recipe::LzmaTokens { .. }) {
+        if !corrections.is_empty() && !by_tokens(recipe) {
             return Err(corruption("recipe: corrections where none belong"));
         }
         match (kind, *recipe) {
@@ -396,9 +416,17 @@ impl Kitchen {
             (Kind::Lz4, Recipe::Lz4Fast) => lz4::apply(None, content),
             (Kind::Lz4, Recipe::Lz4High { level }) => lz4::apply(Some(level), content),
             (Kind::Zstd, Recipe::Zstd(frame)) => self.zstd.apply(&frame, content),
+            (Kind::Zstd, Recipe::ZstdTokens { level, old, checksum }) => {
+                self.zstd.recreate(level, old, checksum, corrections, content)
+            }
             _ => Err(usage("recipe: belongs to another kind of block")),
         }
     }
+}
+
+/// Whether a recipe can have corrections.
+fn by_tokens(recipe: &Recipe) -> bool {
+    matches!(recipe, Recipe::Tokens { .. } | Recipe::LzmaTokens { .. } | Recipe::ZstdTokens { .. })
 }
 
 /// Checks the length that came out of a decoder.

@@ -41,7 +41,12 @@ pub enum Setting {
         /// Bit 0: checksum. Bit 1: the length is told. Bit 2: by a worker thread.
         switches: u8,
     },
+    /// Another zstd, by corrections to predicted tokens: a recipe of that kind.
+    Frame(Recipe),
 }
+
+/// The recipe of tokens of zstd that is asked for; which one it is is found.
+pub const ANY_FRAME: Setting = Setting::Frame(Recipe::ZstdTokens { level: 3, old: false, checksum: false });
 
 impl Setting {
     /// Appends the setting.
@@ -55,6 +60,10 @@ impl Setting {
                 put(out, block);
             }
             Setting::Zstd { level, switches } => out.extend([3, level as u8, switches]),
+            Setting::Frame(ref recipe) => {
+                out.push(4);
+                recipe.write(out);
+            }
         }
     }
 
@@ -88,6 +97,17 @@ impl Setting {
                     return Err(corruption("no such zstd level"));
                 }
                 Setting::Zstd { level, switches }
+            }
+            4 => {
+                let mut rest = c.rest();
+                let before = rest.len();
+                let recipe = Recipe::read(&mut rest)?;
+                let read = before - rest.len();
+                c.take(read)?;
+                if !matches!(recipe, Recipe::ZstdTokens { .. }) {
+                    return Err(corruption("a stream by a recipe of another kind"));
+                }
+                Setting::Frame(recipe)
             }
             other => return Err(corruption(format!("compressor {other}"))),
         })
@@ -162,7 +182,7 @@ fn decode(source: &dyn Source, mut pos: u64, spool: &mut Spool, step: &mut Step)
     }
 }
 
-/// Compresses a whole source; `corrections` only with [`Setting::Tokens`].
+/// Compresses a whole source; `corrections` only with [`Setting::Tokens`] and [`Setting::Frame`].
 pub fn compress(
     setting: &Setting,
     corrections: &[u8],
@@ -189,6 +209,13 @@ pub fn compress(
             let bytes = content.range(0, content.len())?;
             let recipe = Recipe::Tokens { header: [0; 2] };
             out(&Kitchen::new().apply(Kind::Deflate, &recipe, corrections, &bytes)?)
+        }
+        Setting::Frame(ref recipe) => {
+            if content.len() > MAX_CONTENT as u64 {
+                return Err(corruption("zstd: too long for corrections"));
+            }
+            let bytes = content.range(0, content.len())?;
+            out(&Kitchen::new().apply(Kind::Zstd, recipe, corrections, &bytes)?)
         }
         Setting::Xz { preset, check, dictionary, block } => {
             let fail = |e| corruption(format!("xz: {e}"));
@@ -274,17 +301,24 @@ pub fn find(
     source: &dyn Source,
     range: (u64, u64),
 ) -> Option<(Setting, Vec<u8>)> {
-    for setting in settings {
+    for mut setting in settings {
         let mut corrections = Vec::new();
-        if setting == Setting::Tokens {
+        let by_tokens = match setting {
+            Setting::Tokens => Some((Kind::Deflate, Some(Recipe::Tokens { header: [0; 2] }))),
+            Setting::Frame(_) => Some((Kind::Zstd, None)),
+            _ => None,
+        };
+        if let Some((kind, hint)) = by_tokens {
             let short = content.len() <= MAX_CONTENT as u64;
             let (true, Ok(plain)) = (short, content.range(0, content.len())) else { continue };
             let Ok(packed) = source.range(range.0, range.1 - range.0) else { continue };
-            let hint = Recipe::Tokens { header: [0; 2] };
             let found =
-                Kitchen::new().find(Kind::Deflate, &packed, &plain, Some(&hint), crate::recipe::Effort::Fast);
+                Kitchen::new().find(kind, &packed, &plain, hint.as_ref(), crate::recipe::Effort::Fast);
             match found {
                 Some((Recipe::Tokens { .. }, c)) => corrections = c,
+                Some((recipe @ Recipe::ZstdTokens { .. }, c)) => {
+                    (setting, corrections) = (Setting::Frame(recipe), c);
+                }
                 _ => continue,
             }
         }

@@ -87,6 +87,13 @@ for pad, time, height in zip(rng.integers(0, 16, 14), rng.integers(0, 44, 14), r
             hits[pad + k + layer // 2 % 5, time:time + 5, layer] += (height * share * np.array([.5, 1, .8, .3, .1])).astype(np.uint16)
 hits[hits > 0] += 70 + rng.integers(0, 3, (hits > 0).sum()).astype(np.uint16)
 np.save("hits.npy", hits)
+# What the level max sees as channels in turn: pedestals of 16 pixels, photons of one shape at any time, noise.
+rng = np.random.default_rng(9)
+camera = rng.normal(0, 1.4, (10, 16, 64)) + 500 + rng.normal(0, 4, (1, 16, 1))
+photon = np.array([.2, .6, .9, 1, .9, .7, .5, .3, .2, .1])
+for event, pixel, time in zip(rng.integers(0, 10, 500), rng.integers(0, 16, 500), rng.integers(0, 54, 500)):
+    camera[event, pixel, time:time + 10] += 7 * photon
+np.save("camera.npy", camera.round().astype(np.uint16))
 # Frames, one behind the other as a file that stays open takes them: tracks through four layers, and one frame without hits.
 rng = np.random.default_rng(7)
 with open("frames.npy", "wb") as f:
@@ -114,3 +121,33 @@ order = rng.permutation(60)
 with uproot.recreate("sets.root", compression=None) as f:
     f["ParameterSets"] = {"text": ak.Array([sets[k] for k in order]),
                           "sum": ak.values_astype(ak.Array([sums[k] for k in order]), np.uint8)}
+
+# Features as tables of them hold them: normalised in binary32, as decimals by their mean, in another unit, as differences, with a broken line of
+# angles, in parts of a whole number.
+rng = np.random.default_rng(8)
+rows, single = 600, np.float32
+six = lambda v: np.array([float(f"{x:.5e}") for x in v]).astype(single)
+pt = (rng.exponential(30, rows) + 10).round(2).astype(single) / single(54.642094)
+eta = (rng.normal(0, 1, rows).round(3).astype(single) - single(5.56e-5)) / single(1.026727)
+mass = six(rng.exponential(90, 3000) + 20) / single(137.21)
+phi = rng.uniform(-np.pi, np.pi, rows).round(3)
+phi = ((phi - np.where(phi < 0, 0.000185, 0)) / 1.8022518)
+first, second = (six(rng.exponential(200, rows) + 30).astype(float) for _ in range(2))
+np.savez("steps.npz", pt=pt, eta=eta, mass=mass, phi=phi, m1=first / 1000, dm=(second - first) / 1000, parts=rng.integers(0, 60000, rows) / 128.0)
+
+# A camera: each pixel counts steps of its own size, rounded to nine binary digits; some pixels are dead. Times know of the light.
+rng = np.random.default_rng(19)
+events, pixels = 100, 90
+gain, pedestal = rng.uniform(0.011, 0.017, pixels), rng.uniform(0, 1, pixels)
+light = rng.normal(1.2, 1.1, (events, pixels)) + (rng.random((events, pixels)) < 0.05) * rng.exponential(8, (events, pixels))
+steps = np.rint(light / gain)
+nine = lambda x: ((x.astype("f4").view("u4") + (1 << 14)) >> 15 << 15).view("f4")
+photons = nine((steps - pedestal) * gain)
+times = nine(np.where(light > 5, rng.normal(27, 2, light.shape), rng.uniform(2, 60, light.shape)))
+dead = rng.choice(pixels, 9, replace=False)
+photons[:, dead] = 0
+times[:, dead[:6]] = 30
+# Modules in the order in which they are read out, each with its hits.
+modules = 817565000 + rng.choice(50000, 300, replace=False)
+hits = [np.repeat(modules, rng.poisson(1.5, 300)) for _ in range(30)]
+np.savez_compressed("camera.npz", photons=photons, times=times, modules=np.concatenate(hits).astype("i4"), rate=np.float64(photons[:, :40]) * 7.3)

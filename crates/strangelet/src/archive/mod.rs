@@ -4,6 +4,7 @@ mod carry;
 mod decode;
 mod encode;
 mod growing;
+mod landing;
 mod network;
 mod reduce;
 

@@ -1,6 +1,7 @@
 //! Loss with a promise: columns are reduced, the file is put together again from them and coded like any other, and
 //! the container is decoded and compared with the original before it is kept.
 
+use super::landing::{Landing, PASSES, Sample};
 use super::{Archive, Encoder, Network, Phase, Prepared, Report, With, checksum, compress_with};
 use crate::codec::Level;
 use crate::codecs;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result, corruption, unsupported, usage};
 use crate::format::promise::reducible;
 use crate::format::{Bound, ColumnPromise, Original, Promise};
 use crate::infer::math::{exp, log2};
-use crate::reduce::bins::{Choice, Hits};
+use crate::reduce::bins::Hits;
 use crate::reduce::measure::Tally;
 use crate::reduce::palette::{Counts, Palette};
 use crate::reduce::{Rule, count};
@@ -81,9 +82,6 @@ impl Chosen {
     }
 }
 
-/// Passes over the bins.
-const PASSES: usize = 5;
-
 /// Schemas and nothing else.
 #[derive(Default)]
 struct Survey {
@@ -137,6 +135,9 @@ struct Reducing<'a> {
     tallies: &'a mut [Tally],
     prepared: &'a mut Prepared,
     level: Level,
+    /// What a search has found for chunks, and how many of the table there were.
+    found: Option<&'a Found>,
+    chunks: usize,
 }
 
 impl Sink for Reducing<'_> {
@@ -144,11 +145,18 @@ impl Sink for Reducing<'_> {
         self.sink.table(schema)
     }
     fn chunk(&mut self, table: TableId, events: u64, mut columns: Vec<Column>) -> Result<()> {
+        let found = self.found.filter(|found| found.table == table);
+        let number = self.chunks;
+        self.chunks += usize::from(found.is_some());
         for (c, tally) in self.chosen.iter().zip(self.tallies.iter_mut()).filter(|(c, _)| c.table == table) {
             let Some(column) = columns.get_mut(c.column) else { continue };
+            let known = found.filter(|f| f.column == c.column).and_then(|f| f.landing.found(number));
             let hits = match c.price {
-                Some(price) => c.hits(&column.values, self.level)?.map(|hits| (hits, price)),
-                None => None,
+                Some((price, steps)) if known.is_none() => {
+                    let hits = c.hits(&column.values, self.level)?;
+                    hits.map(|hits| hits.coded(&hits.choose(price, PASSES, steps))).transpose()?
+                }
+                _ => known.map(|(hits, choice)| hits.coded(choice)).transpose()?,
             };
             let cells = match (&c.network, hits) {
                 (Some(network), _) => {
@@ -160,8 +168,7 @@ impl Sink for Reducing<'_> {
                     self.prepared.add(&cells, codecs::BCAE_VS, payload);
                     cells
                 }
-                (None, Some((hits, (price, steps)))) => {
-                    let (payload, cells) = hits.coded(&hits.choose(price, PASSES, steps))?;
+                (None, Some((payload, cells))) => {
                     self.prepared.add(&cells, codecs::BINS, payload);
                     cells
                 }
@@ -297,8 +304,16 @@ pub fn reduce(
     let mut survey = Survey::default();
     format.dissect(&cx, source, &mut survey)?;
     let tables = survey.tables;
-    let mut work =
-        Work { format, cx: &cx, source, original, level, chosen: choose(wish, &tables)?, room: 320 };
+    let mut work = Work {
+        format,
+        cx: &cx,
+        source,
+        original,
+        level,
+        chosen: choose(wish, &tables)?,
+        room: ROOM,
+        found: None,
+    };
     work.count()?;
     let target = wish.target.as_ref().map(|t| t.0);
     if let Some(target) = target {
@@ -306,6 +321,8 @@ pub fn reduce(
         work.look_for(target)?;
     }
     let mut tries = 0;
+    // The smallest error of those that are small enough.
+    let mut kept = None;
     let (spool, report, promise) = loop {
         let (reduced, promise, prepared) = work.rebuild()?;
         let missed = match target {
@@ -315,25 +332,38 @@ pub fn reduce(
                 .any(|c| matches!(c.bound, Bound::MeanLog2(_)) && f64::from(c.mae_log2) > most),
             _ => false,
         };
+        tries += 1;
         if !missed {
             let with = With { promise: Some(&promise), prepared };
             let (spool, report) = compress_with(&reduced, &[format], level.into(), new_spool, watch, with)?;
             let goal = match target {
                 Some(Target::Ratio(least)) => (original.len as f64 / least) as u64,
-                _ => u64::MAX,
+                _ => break (spool, report, promise),
             };
-            if report.compressed <= goal {
-                break (spool, report, promise);
+            let size = report.compressed;
+            if size <= goal {
+                // Once more where room was left.
+                let near = goal - size <= goal / SPARE;
+                if near || kept.is_some() || !work.look_again(size)? {
+                    break (spool, report, promise);
+                }
+                kept = Some((spool, report, promise));
+                continue;
             }
-            work.room += report.compressed - goal + 1;
+            if let Some(kept) = kept {
+                break kept;
+            }
+            if tries > 1 || !work.look_again(size)? {
+                work.room += size - goal + 1;
+                if let Some(target) = target {
+                    work.look_for(target)?;
+                }
+            }
+        } else {
+            work.closer();
         }
-        tries += 1;
         if tries > TRIES {
             return Err(usage(OUT_OF_REACH));
-        }
-        match target {
-            Some(target @ Target::Ratio(_)) => work.look_for(target)?,
-            _ => work.closer(),
         }
     };
     watch(Phase::Verifying);
@@ -342,13 +372,13 @@ pub fn reduce(
     Ok((spool, Reduced { original, report, promise, names }))
 }
 
-const OUT_OF_REACH: &str = "no error of the column makes the file so small while zeros stay zeros";
+pub(super) const OUT_OF_REACH: &str = "no error of the column makes the file so small while zeros stay zeros";
 /// How often a target that was missed is tried again.
 const TRIES: usize = 12;
-/// Where steps begin, as a part of the price that was found.
-const BEGIN: f64 = 0.75;
-/// Most steps by which a price is raised.
-const STEPS: usize = 24;
+/// Bytes of a container beside the payloads that a search knows, as a first guess.
+const ROOM: u64 = 210;
+/// Part of the size asked for that is worth another look.
+const SPARE: u64 = 400;
 /// Hits that a search looks at.
 const LOOKS: usize = 1 << 17;
 
@@ -362,6 +392,17 @@ struct Work<'a> {
     chosen: Vec<Chosen>,
     /// Bytes of the container beside the payloads that a search knows.
     room: u64,
+    found: Option<Found>,
+}
+
+/// What was found for chunks of a column.
+struct Found {
+    table: TableId,
+    column: usize,
+    /// Cells of the samples, and of all chunks.
+    sampled: usize,
+    cells: u64,
+    landing: Landing,
 }
 
 impl Work<'_> {
@@ -386,76 +427,71 @@ impl Work<'_> {
     /// The price, or where that does not help the bound of each cell, that comes to a target.
     fn look_for(&mut self, target: Target) -> Result<()> {
         let Some(n) = self.chosen.iter().position(|c| !c.bound.pointwise()) else { return Ok(()) };
-        let (mut samples, mut seen, mut cells) = (Vec::new(), 0, 0u64);
+        self.found = None;
+        let (mut samples, mut seen, mut cells, mut chunk) = (Vec::new(), 0, 0u64, 0);
         let (chosen, level) = (self.chosen[n].clone(), self.level);
         look(self.format, self.cx, self.source, |table, _, columns| {
             if let Some(column) = columns.get(chosen.column).filter(|_| table == chosen.table) {
-                cells += column.values.len() as u64;
+                let count = column.values.len();
+                cells += count as u64;
                 if seen < LOOKS
                     && let Some(hits) = chosen.hits(&column.values, level)?
                 {
                     seen += hits.len();
-                    samples.push((hits, column.values.len()));
+                    samples.push(Sample { chunk, cells: count, hits });
                 }
+                chunk += 1;
             }
             Ok(())
         })?;
-        let sampled: usize = samples.iter().map(|s| s.1).sum();
-        let goal = match target {
-            Target::Mae(most) => most * sampled as f64,
-            Target::Ratio(least) => {
-                let bytes = self.original.len as f64 / least - self.room as f64;
-                bytes * sampled as f64 / cells.max(1) as f64
-            }
-        };
-        // What a choice comes to, relative to the goal: above zero if the error is too large, or the file small enough.
-        let over = |choices: &[Choice]| -> Result<f64> {
-            Ok(match target {
-                Target::Mae(_) => choices.iter().map(|c| c.error).sum::<f64>() / goal - 1.0,
-                Target::Ratio(_) => {
-                    let both = samples.iter().zip(choices);
-                    let bytes = both.map(|((hits, _), c)| hits.bytes(c)).sum::<Result<usize>>()?;
-                    1.0 - bytes as f64 / goal
-                }
-            })
-        };
-        let begin = |price: f64| -> Vec<Choice> {
-            samples.iter().map(|(hits, _)| hits.choose(price, PASSES, 0)).collect()
-        };
         if samples.is_empty() {
             return self.look_for_bound(n, target);
         }
+        let sampled: usize = samples.iter().map(|s| s.cells).sum();
+        let goal = match target {
+            Target::Mae(most) => most * sampled as f64,
+            Target::Ratio(least) => self.bytes_for(least, sampled, cells),
+        };
         if goal <= 0.0 {
             return match target {
                 Target::Mae(_) => self.look_for_bound(n, target),
                 Target::Ratio(_) => Err(usage(OUT_OF_REACH)),
             };
         }
-        let ratio = matches!(target, Target::Ratio(_));
-        let (below, above) = search(PRICES, 0.12, |price| over(&begin(price)))?;
-        // From a price that is too low for a ratio, or low enough for an error, in small steps.
-        let Some(price) = below.or(above.filter(|_| ratio)).map(|p| (p * BEGIN).max(PRICES.0)) else {
+        let Some(landing) = Landing::new(target, goal, samples)? else {
             return self.look_for_bound(n, target);
         };
-        if ratio && above.is_none() {
-            return Err(usage(OUT_OF_REACH));
-        }
-        let mut choices = begin(price);
-        let mut steps = 0;
-        while steps < STEPS && !(ratio && over(&choices)? >= 0.0) {
-            samples.iter().zip(&mut choices).for_each(|((hits, _), choice)| hits.step(choice));
-            if !ratio && over(&choices)? > 0.0 {
-                break;
-            }
-            steps += 1;
-        }
-        self.chosen[n].price = Some((price, steps));
+        self.chosen[n].price = Some(landing.price);
+        let Chosen { table, column, .. } = chosen;
+        self.found = Some(Found { table, column, sampled, cells, landing });
         Ok(())
+    }
+
+    /// Bytes of the payloads of samples for a ratio.
+    fn bytes_for(&self, least: f64, sampled: usize, cells: u64) -> f64 {
+        let bytes = self.original.len as f64 / least - self.room as f64;
+        bytes * sampled as f64 / cells.max(1) as f64
+    }
+
+    /// Lands again for the ratio, now that the size of the container is known that came of it. Whether that can be done.
+    fn look_again(&mut self, size: u64) -> Result<bool> {
+        let Some(n) = self.chosen.iter().position(|c| !c.bound.pointwise()) else { return Ok(false) };
+        let (Bound::Ratio(least), Some(mut found)) = (self.chosen[n].bound, self.found.take()) else {
+            return Ok(false);
+        };
+        let all = found.landing.bytes()? as f64 * found.cells as f64 / found.sampled.max(1) as f64;
+        // Lengths may take a byte more.
+        self.room = size.saturating_sub(all as u64) + 2;
+        found.landing.land_again(self.bytes_for(least, found.sampled, found.cells))?;
+        self.chosen[n].price = Some(found.landing.price);
+        self.found = Some(found);
+        Ok(true)
     }
 
     /// The same by the bound of each cell.
     fn look_for_bound(&mut self, n: usize, target: Target) -> Result<()> {
         self.chosen[n].price = None;
+        self.found = None;
         let before = self.chosen[n].rule.bound;
         let over = |v: f64| -> Result<f64> {
             self.chosen[n].rule.bound = Bound::Log2(v);
@@ -490,6 +526,7 @@ impl Work<'_> {
 
     /// A little less error.
     fn closer(&mut self) {
+        self.found = None;
         for c in self.chosen.iter_mut().filter(|c| !c.bound.pointwise()) {
             c.price = c.price.map(|(p, steps)| if steps > 0 { (p, steps - 1) } else { (p * 0.93, 0) });
             if let (None, Bound::Log2(v)) = (c.price, c.rule.bound) {
@@ -500,7 +537,7 @@ impl Work<'_> {
 
     /// The file with its columns reduced, what can be promised of it, and payloads that are known.
     fn rebuild(&self) -> Result<(Spool, Promise, Prepared)> {
-        let Work { format, cx, source, original, level, chosen, .. } = self;
+        let Work { format, cx, source, original, level, chosen, found, .. } = self;
         let mut tallies = vec![Tally::default(); chosen.len()];
         let (mut container, mut prepared) = (Vec::new(), Prepared::default());
         // A quick container between, so that memory follows the coded size.
@@ -511,6 +548,8 @@ impl Work<'_> {
             tallies: &mut tallies,
             prepared: &mut prepared,
             level: *level,
+            found: found.as_ref(),
+            chunks: 0,
         };
         format.dissect(cx, *source, &mut sink)?;
         encoder.into_writer().finish(format.id(), *original, &[])?;
@@ -524,13 +563,13 @@ impl Work<'_> {
 }
 
 /// Prices of a bit, and bounds of log2, between which a search looks.
-const PRICES: (f64, f64) = (1e-3, 16.0);
+pub(super) const PRICES: (f64, f64) = (1e-3, 16.0);
 const BOUNDS: (f64, f64) = (1e-4, 12.0);
 
 /// The greatest number in a range for which `over` is not above zero, and the least for which it is not below, both about: by
 /// straight lines between what is known, and by halving. They are no further apart than a ratio of 1 + `near`, or one of them is that
 /// near to zero.
-fn search(
+pub(super) fn search(
     (low, high): (f64, f64),
     near: f64,
     mut over: impl FnMut(f64) -> Result<f64>,

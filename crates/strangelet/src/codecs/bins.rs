@@ -17,7 +17,7 @@
 //! | 1 | period of runs, 2 to 8; 0 none |
 //! | 1 | bins, 1 to 64 |
 //! | 1 | binary digits of the weights behind the point, 0 to 10 |
-//! | 1, varint, .. | the mask, one byte a cell, 0 or 1: number of its codec, bytes of its payload, payload |
+//! | 1, varint, .. | the mask, one byte a cell, 0 or 1: number of its codec, bytes of its payload, payload. With 128 added to the number any value but 0 is a 1 |
 //! | to the end | bits of `entropy/binary.rs`: weights, limits, then the bins in the order of the walk |
 //!
 //! Weights and limits are numbers of `model/mixing.rs` (of no cells), in set 0 with the contexts (kind, kind + 8 x class of the number before + 1,
@@ -86,6 +86,9 @@ fn rules<C: BitCoder>(c: &mut C, rules: &mut Rules) -> Result<()> {
     Ok(())
 }
 
+/// Added to the number of a mask's codec: any value but 0 is a hit.
+pub const FILLED: u8 = 0x80;
+
 /// What a payload begins with.
 #[derive(Debug, Clone)]
 pub struct Head {
@@ -93,7 +96,7 @@ pub struct Head {
     pub walk: Walk,
     /// Period of runs, 0 for none.
     pub period: usize,
-    /// Number of the codec of the mask, and its payload.
+    /// Number of the codec of the mask (with [`FILLED`] or not), and its payload.
     pub mask: (u8, Vec<u8>),
 }
 
@@ -192,13 +195,17 @@ impl Codec for Bins {
             return Err(corruption("bins: strange rules"));
         }
         let id = c.byte()?;
+        let (id, filled) = (id & !FILLED, id & FILLED != 0);
         if !codes_masks(id) {
             return Err(corruption(format!("bins: codec {id} of a mask")));
         }
         let codec = super::by_id(id).ok_or_else(|| unsupported(format!("codec {id} of a mask")))?;
         let len = c.count()?;
         let mask = codec.decode(c.take(len)?, Shape { scalar: Scalar::U8, count: shape.count }, &[])?;
-        let Cells::W1(mask) = mask else { return Err(corruption("bins: a mask of another width")) };
+        let Cells::W1(mut mask) = mask else { return Err(corruption("bins: a mask of another width")) };
+        if filled {
+            mask.iter_mut().for_each(|m| *m = u8::from(*m > 0));
+        }
         if mask.iter().any(|&m| m > 1) {
             return Err(corruption("bins: a mask that is none"));
         }

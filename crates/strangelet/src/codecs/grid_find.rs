@@ -12,6 +12,8 @@ const FEWEST: usize = 1 << 10;
 const LOOKS: usize = 1 << 10;
 /// Longest row and longest plane that are looked for.
 const LONGEST: [usize; 2] = [1 << 13, 1 << 19];
+/// Numbers at the head of a row that tell its level.
+const LONGEST_HEAD: usize = 64;
 /// Shortest row.
 const SHORTEST: usize = 8;
 
@@ -23,6 +25,10 @@ pub struct Found {
     pub patterns: Vec<u64>,
     /// Models that may be best, at least one.
     pub models: Vec<Model>,
+    /// Cells of the fixed inner shape, at least 1.
+    pub inner: usize,
+    /// Length of traces by the inner shape.
+    pub row: Option<usize>,
 }
 
 /// Whether cells are likely to be foretold by those before or above them, and how.
@@ -63,7 +69,33 @@ pub fn find(stream: &Stream) -> Option<Found> {
         rows.dedup();
         models.extend(rows.into_iter().map(|row| Model::Trace(trace::Shape { row, taps: 8 })));
     }
-    (!models.is_empty()).then_some(Found { frame, patterns, models })
+    let row = stream.dims.last().map(|&n| n as usize).filter(|&n| traces && n >= 2 * SHORTEST);
+    (!models.is_empty()).then_some(Found { frame, patterns, models, inner: inner.max(1), row })
+}
+
+/// Rows of a channel's turn, where rows of an inner shape come from channels of different levels; else 0.
+pub fn channels(patterns: &[u64], frame: Frame, row: usize, inner: usize) -> usize {
+    let rows = inner.checked_div(row).unwrap_or(0);
+    let events = patterns.len() / inner;
+    if rows < 2 || events < 2 || !inner.is_multiple_of(row) {
+        return 0;
+    }
+    // The middle number of a row's head is hardly moved by a pulse.
+    let level = |event: usize, channel: usize| {
+        let at = event * inner + channel * row;
+        let head = patterns.get(at..at + row.min(LONGEST_HEAD)).unwrap_or(&[]);
+        let mut head: Vec<i64> = head.iter().map(|&p| frame.number(p)).collect();
+        head.sort_unstable();
+        head.get(head.len() / 2).copied().unwrap_or(0) as f64
+    };
+    let (mut same, mut other) = (0.0, 0.0);
+    for (i, c) in places(rows, 0, LOOKS, 1).into_iter().enumerate() {
+        let (event, last) = (i % (events - 1), (c + rows / 2) % rows);
+        let now = level(event + 1, c);
+        same += (now - level(event, c)).abs();
+        other += (now - level(event, last)).abs();
+    }
+    if same < other * 0.9 { rows } else { 0 }
 }
 
 /// Mean difference between numbers that have nothing to do with each other.

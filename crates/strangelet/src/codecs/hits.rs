@@ -40,21 +40,49 @@
 //! M. Mahoney, Adaptive weighing of context models for lossless data compression (2005): mixing of logits. X. Wu, N. Memon,
 //! CALIC (1997): errors in contexts. The ALICE and sPHENIX time projection chambers: zero-suppressed pulses of SAMPA chips.
 
+/// Does something with the cells of an array as they are, if they are integers of at most 32 bits.
+macro_rules! with_cells {
+    ($stream:expr, $scalar:ident, $cells:ident => $do:expr) => {
+        match $stream.cells {
+            Cells::W1($cells) => {
+                let $scalar = $stream.scalar;
+                $do
+            }
+            Cells::W2($cells) => {
+                let $scalar = $stream.scalar;
+                $do
+            }
+            Cells::W4($cells) => {
+                let $scalar = $stream.scalar;
+                $do
+            }
+            Cells::W8(wide) => match narrow(wide) {
+                Some(narrow) => {
+                    let ($cells, $scalar) = (&narrow, Scalar::U32);
+                    $do
+                }
+                None => Ok(false),
+            },
+        }
+    };
+}
+
 mod bundle;
 mod carry;
+mod choice;
 mod deep;
 mod mask;
 mod net;
 mod order;
 mod plane;
 pub mod quick;
+mod rows;
 mod value;
 
 use super::HITS;
 use crate::codec::{self, Codec, Level, Role, Shape, Stream};
 use crate::column::{Cells, Meaning, Scalar};
-use crate::entropy::binary::{BitCoder, Decoder, Encoder};
-use crate::entropy::mix;
+use crate::entropy::binary::{Decoder, Encoder};
 use crate::error::{Result, corruption, unsupported};
 use crate::format::varint::{Cursor, put};
 use bundle::Bundle;
@@ -63,8 +91,9 @@ pub use carry::{Learnt, decode_after, encode_after, learn};
 use deep::{Deep, Habits};
 use order::Order;
 use quick::{Count, Effort};
+use rows::{Given, Taken};
 use std::sync::Arc;
-use value::Alphabet;
+use value::{Alphabet, List};
 
 /// Frames of hits.
 pub struct Hits;
@@ -79,9 +108,6 @@ const MAX_PALETTE: usize = 256;
 const DEEP: u8 = 0;
 /// Mode of counted tables.
 const QUICK: u8 = 1;
-/// Hits of a trial.
-const TRIAL: usize = 2048;
-
 /// What a deep payload starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -93,21 +119,8 @@ pub enum Start {
 
 /// Writes a deep payload, or returns `false` where the stream holds no frames of hits.
 pub fn encode_from(stream: &Stream, start: Start, out: &mut Vec<u8>) -> Result<bool> {
-    let Some(frames) = sides(stream).and_then(|axes| recognise(stream, axes)) else { return Ok(false) };
-    let orders = order::find(&frames.values, &frames.axes);
-    let mut best = 0;
-    if orders.len() > 1 {
-        let costs: Vec<u64> = orders.iter().map(|o| trial(&frames.values, o)).collect();
-        best = (0..costs.len()).min_by_key(|&k| costs[k]).unwrap_or(0);
-    }
-    let order = &orders[best];
-    if !fits(order.sides()) {
-        return Ok(false);
-    }
-    out.push(DEEP);
-    write_order(order, out);
-    deep_encode(&order.forward(&frames.values), order.sides(), start, out)?;
-    Ok(true)
+    let Some(axes) = sides(stream) else { return Ok(false) };
+    with_cells!(stream, scalar, cells => deep_encode(cells, scalar, &axes, start, out))
 }
 
 impl Codec for Hits {
@@ -126,15 +139,7 @@ impl Codec for Hits {
         let Some(axes) = sides(stream) else { return Ok(false) };
         let effort = if level == Level::Fast { Effort::Fast } else { Effort::Balanced };
         // As they are: what is no hit costs nothing.
-        match stream.cells {
-            Cells::W1(v) => quick_encode(v, stream.scalar, &axes, effort, out),
-            Cells::W2(v) => quick_encode(v, stream.scalar, &axes, effort, out),
-            Cells::W4(v) => quick_encode(v, stream.scalar, &axes, effort, out),
-            Cells::W8(_) => {
-                let Some(frames) = recognise(stream, axes) else { return Ok(false) };
-                quick_encode(&frames.values, Scalar::U32, &frames.axes, effort, out)
-            }
-        }
+        with_cells!(stream, scalar, cells => quick_encode(cells, scalar, &axes, effort, out))
     }
 
     fn decode(&self, payload: &[u8], shape: Shape, _needed: &[&Cells]) -> Result<Cells> {
@@ -144,21 +149,15 @@ impl Codec for Hits {
         if shape.scalar.is_float() {
             return Err(corruption("hits: no integers"));
         }
-        let walked = match mode {
-            DEEP => deep_decode(c, order.sides())?,
-            QUICK => {
-                return Ok(match shape.scalar.width() {
-                    1 => Cells::W1(quick_decode(c.rest(), &order)?),
-                    2 => Cells::W2(quick_decode(c.rest(), &order)?),
-                    4 => Cells::W4(quick_decode(c.rest(), &order)?),
-                    _ => Cells::W8(
-                        quick_decode(c.rest(), &order)?.into_iter().map(|v: u32| v.into()).collect(),
-                    ),
-                });
-            }
-            _ => return Err(corruption(format!("hits: mode {mode} does not exist"))),
-        };
-        unwalk(&order, &walked, shape)
+        if mode > QUICK {
+            return Err(corruption(format!("hits: mode {mode} does not exist")));
+        }
+        Ok(match shape.scalar.width() {
+            1 => Cells::W1(decode_cells(mode, c, &order)?),
+            2 => Cells::W2(decode_cells(mode, c, &order)?),
+            4 => Cells::W4(decode_cells(mode, c, &order)?),
+            _ => Cells::W8(decode_cells(mode, c, &order)?.into_iter().map(|v: u32| v.into()).collect()),
+        })
     }
 
     fn learn(
@@ -175,24 +174,14 @@ impl Codec for Hits {
     }
 }
 
-/// The cells in their own order.
-fn unwalk(order: &Order, walked: &[u32], shape: Shape) -> Result<Cells> {
-    if walked.len() != shape.count {
-        return Err(corruption("hits: another number of cells"));
-    }
-    Ok(match shape.scalar.width() {
-        1 => Cells::W1(order.inverse(walked, |v| v as u8)),
-        2 => Cells::W2(order.inverse(walked, |v| v as u16)),
-        4 => Cells::W4(order.inverse(walked, |v| v)),
-        _ => Cells::W8(order.inverse(walked, u64::from)),
-    })
+/// The cells of 64 bits that fit into 32.
+fn narrow(cells: &[u64]) -> Option<Vec<u32>> {
+    cells.iter().map(|&v| u32::try_from(v).ok()).collect()
 }
 
-/// An array of hits.
-struct Frames {
-    /// Sides, slowest first.
-    axes: Vec<usize>,
-    values: Vec<u32>,
+/// Whether values up to one are numbers from 0 on in cells of a type.
+fn positive<T: Count>(scalar: Scalar, high: u32) -> bool {
+    !scalar.is_signed() || high <= T::MOST / 2
 }
 
 /// The quick mode in the first order that is found.
@@ -203,34 +192,23 @@ fn quick_encode<T: Count>(
     effort: Effort,
     out: &mut Vec<u8>,
 ) -> Result<bool> {
-    let top = T::MOST / 2;
-    if scalar.is_signed() && cells.iter().any(|v| v.wide() > top) {
+    let hits = quick::hits(cells);
+    let orders = order::find(cells, &hits, axes);
+    let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
+    let index = order.index(&hits);
+    if !positive::<T>(scalar, index.high) {
         return Ok(false);
     }
-    let orders = order::find(cells, axes);
-    let Some(order) = orders.first().filter(|o| fits(o.sides())) else { return Ok(false) };
     out.push(QUICK);
     write_order(order, out);
-    if order.walk.is_sorted() {
-        quick::encode(cells, planes(order), effort, out)
-    } else {
-        quick::encode(&quick::reorder(cells, &order.axes, &order.walk), planes(order), effort, out)
-    }
+    quick::encode_index(&index, planes(order), effort, out)
 }
 
-fn quick_decode<T: Count>(payload: &[u8], order: &Order) -> Result<Vec<T>> {
-    Ok(turn_back(quick::decode(payload, planes(order))?, order))
-}
-
-/// Cells in the order of the walk back in their own.
-fn turn_back<T: Count>(walked: Vec<T>, order: &Order) -> Vec<T> {
-    if order.walk.is_sorted() {
-        return walked;
+fn decode_cells<T: Count>(mode: u8, c: Cursor, order: &Order) -> Result<Vec<T>> {
+    if mode == DEEP {
+        return Ok(deep_learn(c, order)?.0);
     }
-    let axes: Vec<usize> = order.walk.iter().map(|&a| order.axes[a]).collect();
-    let mut back = vec![0; axes.len()];
-    order.walk.iter().enumerate().for_each(|(new, &old)| back[old] = new);
-    quick::reorder(&walked, &axes, &back)
+    Ok(quick::learn(c.rest(), planes(order), order.lie())?.0)
 }
 
 /// The sides of a stream that is an array of more than one axis and mostly zero, as far as can be told at a glance.
@@ -259,27 +237,10 @@ fn sides(stream: &Stream) -> Option<Vec<usize>> {
     if !(2..=order::MOST).contains(&sides) {
         return None;
     }
-    // At a glance, before all is copied.
+    // At a glance, before all is looked at.
     let hits =
         (0..1024).filter(|i| stream.cells.get(i * (count / 1024).max(1) % count).is_some_and(|v| v > 0));
     (hits.count() <= 600).then_some(axes)
-}
-
-/// The cells of such an array.
-fn recognise(stream: &Stream, axes: Vec<usize>) -> Option<Frames> {
-    let count = stream.cells.len();
-    let most = if stream.scalar.is_signed() { i32::MAX as u32 } else { u32::MAX };
-    let convert = |v: u64| u32::try_from(v).ok().filter(|&v| v <= most);
-    let values: Vec<u32> = match stream.cells {
-        Cells::W1(v) if stream.scalar.is_signed() && v.iter().any(|&x| x > 127) => return None,
-        Cells::W2(v) if stream.scalar.is_signed() && v.iter().any(|&x| x > 0x7fff) => return None,
-        Cells::W1(v) => v.iter().map(|&x| x.into()).collect(),
-        Cells::W2(v) => v.iter().map(|&x| x.into()).collect(),
-        Cells::W4(v) => v.iter().map(|&x| convert(x.into())).collect::<Option<_>>()?,
-        Cells::W8(v) => v.iter().map(|&x| convert(x)).collect::<Option<_>>()?,
-    };
-    let hits = values.iter().filter(|&&v| v > 0).count();
-    (hits > 0 && hits <= count / 2).then_some(Frames { axes, values })
 }
 
 /// Planes, pads, times: the layers of all frames one behind the other.
@@ -319,74 +280,6 @@ fn read_order(c: &mut Cursor, count: usize) -> Result<Order> {
     Ok(order)
 }
 
-/// The values that there are, of hits, if there are any.
-fn alphabet(hits: &[u32]) -> Option<Alphabet> {
-    let (first, last) = (*hits.iter().min()?, *hits.iter().max()?);
-    let mut palette: Vec<u32> = Vec::new();
-    for &v in hits {
-        if let Err(at) = palette.binary_search(&v) {
-            palette.insert(at, v);
-            if palette.len() > MAX_PALETTE {
-                break;
-            }
-        }
-    }
-    let few = palette.len() <= MAX_PALETTE && palette.len() * 3 < (last - first) as usize + 1;
-    Some(if few { Alphabet::Palette(palette) } else { Alphabet::Range(first, last) })
-}
-
-/// All that is no zero. Most is, so that whole stretches are looked at together.
-fn hits_of(walked: &[u32]) -> Vec<u32> {
-    let mut hits = Vec::new();
-    for part in walked.chunks(32) {
-        if any(part) {
-            hits.extend(part.iter().copied().filter(|&v| v > 0));
-        }
-    }
-    hits
-}
-
-/// Whether there is a hit.
-fn any(part: &[u32]) -> bool {
-    part.iter().fold(0, |all, &v| all | v) > 0
-}
-
-/// What can be known of hits beforehand.
-fn habits(walked: &[u32], times: usize) -> Option<Habits> {
-    let mut hits = hits_of(walked);
-    let alphabet = alphabet(&hits)?;
-    let n = hits.len();
-    let base = *hits.select_nth_unstable(n / 20).1;
-    let middle = *hits.select_nth_unstable(n / 2).1;
-    let unit = ((middle - base) as f32 / 8.0).max(1.0);
-    let unit = ((unit * 16.0) as u32).max(1);
-    Some(Habits { alphabet, base, unit, period: period(walked, times) })
-}
-
-/// The number that nearly all lengths of runs are multiples of, or 0.
-fn period(walked: &[u32], times: usize) -> usize {
-    let mut lengths = [0usize; 256];
-    let (mut runs, mut seen) = (0usize, 0usize);
-    for row in walked.chunks_exact(times.max(1)) {
-        let mut n = 0;
-        for &v in if any(row) { row } else { &[] } {
-            if v > 0 {
-                n += 1;
-            } else if n > 0 {
-                lengths[n.min(255)] += 1;
-                runs += 1;
-                n = 0;
-            }
-        }
-        seen += row.len();
-        if runs > 4096 && seen > walked.len() / 8 {
-            break;
-        }
-    }
-    let fit = |q: usize| (q..255).step_by(q).map(|n| lengths[n]).sum::<usize>();
-    (2..=15).rev().find(|&q| runs >= 32 && fit(q) * 10 >= runs * 8).unwrap_or(0)
-}
-
 fn write_alphabet(alphabet: &Alphabet, out: &mut Vec<u8>) {
     match alphabet {
         Alphabet::Range(first, last) => {
@@ -394,7 +287,8 @@ fn write_alphabet(alphabet: &Alphabet, out: &mut Vec<u8>) {
             put(out, (*first).into());
             put(out, (last - first).into());
         }
-        Alphabet::Palette(values) => {
+        Alphabet::Palette(list) => {
+            let values = list.values();
             put(out, values.len() as u64);
             let mut last = 0;
             for &v in values {
@@ -437,27 +331,35 @@ fn read_alphabet(c: &mut Cursor) -> Result<Alphabet> {
             last = last.checked_add(more).filter(|_| more > 0).ok_or_else(wrong)?;
             values.push(last);
         }
-        Alphabet::Palette(values)
+        Alphabet::Palette(List::new(values))
     })
 }
 
-fn deep_encode(walked: &[u32], sides: [usize; 4], start: Start, out: &mut Vec<u8>) -> Result<()> {
-    let habits = habits(walked, sides[3]).ok_or_else(|| corruption("hits: there are none"))?;
-    // Cold, or from a bundle: by the first layers.
-    let mut best = (u64::MAX, None);
-    if start == Start::Best {
-        let head = head(walked, sides);
-        let part = &walked[..head.iter().product()];
-        best.0 = cost(&habits, None, head, part);
-        for (number, bundle) in bundle::shipped().iter().enumerate() {
-            let c = cost(&habits, Some(bundle), head, part);
-            if c < best.0 {
-                best = (c, Some((number, bundle)));
-            }
-        }
+fn deep_encode<T: Count>(
+    cells: &[T],
+    scalar: Scalar,
+    axes: &[usize],
+    start: Start,
+    out: &mut Vec<u8>,
+) -> Result<bool> {
+    let hits = quick::hits(cells);
+    if hits.is_empty() || hits.len() > cells.len() / 2 {
+        return Ok(false);
     }
-    let bundle = best.1.map(|b| b.1);
-    match best.1 {
+    let orders = order::find(cells, &hits, axes);
+    let Some(order) = choice::order(&hits, orders).filter(|o| fits(o.sides())) else {
+        return Ok(false);
+    };
+    let index = order.index(&hits);
+    let sides = order.sides();
+    let rows = sides[0] * sides[1] * sides[2];
+    let habits = choice::habits(&index, rows, sides[3]).filter(|_| positive::<T>(scalar, index.high));
+    let Some(habits) = habits else { return Ok(false) };
+    out.push(DEEP);
+    write_order(&order, out);
+    let bundles = if start == Start::Best { bundle::shipped() } else { &[] };
+    let started = choice::start(&habits, bundles, sides, &index)?;
+    match started.bundle {
         Some((number, bundle)) => {
             out.push(number as u8 + 1);
             out.extend(bundle.hash.to_le_bytes());
@@ -470,51 +372,12 @@ fn deep_encode(walked: &[u32], sides: [usize; 4], start: Start, out: &mut Vec<u8
         }
     }
     write_alphabet(&habits.alphabet, out);
-    let mut e = Encoder::new();
-    model(&habits, bundle, sides)?.code(&mut e, walked)?;
-    out.extend(e.finish());
-    Ok(())
+    out.extend(started.coder.finish());
+    Ok(true)
 }
 
-/// A model at its start.
-fn model(habits: &Habits, bundle: Option<&Bundle>, sides: [usize; 4]) -> Result<Deep> {
-    let alphabet = habits.alphabet.clone();
-    let Some(bundle) = bundle else { return Ok(Deep::new(Habits { alphabet, ..*habits }, sides)) };
-    let (base, unit, period) = bundle.habits;
-    let mut model = Deep::new(Habits { alphabet, base, unit, period }, sides);
-    bundle.start(&mut model)?;
-    Ok(model)
-}
-
-/// About what an array would cost.
-fn cost(habits: &Habits, bundle: Option<&Bundle>, sides: [usize; 4], walked: &[u32]) -> u64 {
-    let mut meter = Meter(0);
-    match model(habits, bundle, sides).and_then(|mut m| m.code(&mut meter, walked)) {
-        Ok(_) => meter.0,
-        Err(_) => u64::MAX,
-    }
-}
-
-/// Sides of the part at the front that has about so many hits.
-fn head(walked: &[u32], mut sides: [usize; 4]) -> [usize; 4] {
-    let enough =
-        walked.iter().enumerate().filter(|(_, v)| **v > 0).nth(TRIAL).map_or(walked.len(), |(i, _)| i + 1);
-    for k in 0..3 {
-        let inner: usize = sides[k + 1..].iter().product();
-        sides[k] = sides[k].min(enough.div_ceil(inner));
-        if sides[k] > 1 {
-            break;
-        }
-    }
-    sides
-}
-
-fn deep_decode(c: Cursor, sides: [usize; 4]) -> Result<Vec<u32>> {
-    Ok(deep_learn(c, sides)?.0)
-}
-
-/// The values, and what they taught.
-fn deep_learn(mut c: Cursor, sides: [usize; 4]) -> Result<(Vec<u32>, Deep)> {
+/// The cells, and what they taught.
+fn deep_learn<T: Count>(mut c: Cursor, order: &Order) -> Result<(Vec<T>, Deep)> {
     let number = c.byte()? as usize;
     let bundle =
         if number == 0 {
@@ -527,53 +390,15 @@ fn deep_learn(mut c: Cursor, sides: [usize; 4]) -> Result<(Vec<u32>, Deep)> {
             })?)
         };
     let habits = read_habits(&mut c, bundle)?;
-    let mut model = model(&habits, bundle, sides)?;
-    let mut d = Decoder::new(c.rest());
-    let walked = model.code(&mut d, &[])?;
-    Ok((walked, model))
+    let model = match bundle {
+        Some(bundle) => bundle.model(habits.alphabet, order.sides())?,
+        None => Deep::new(habits, order.sides()),
+    };
+    deep_decode(c, order, model)
 }
 
-/// Counts what bits would cost.
-struct Meter(u64);
-
-impl BitCoder for Meter {
-    fn code(&mut self, bit: bool, p: u32) -> bool {
-        self.0 += u64::from(mix::cost(p, bit));
-        bit
-    }
-}
-
-/// About what some layers in the middle would cost in an order.
-fn trial(values: &[u32], order: &Order) -> u64 {
-    // A box in the middle of the axes, the same for every order, with about so many hits.
-    let hits = hits_of(values).len();
-    let mut part = order.axes.clone();
-    let mut left = hits;
-    while left > TRIAL {
-        let longest = (0..part.len()).max_by_key(|&k| (part[k], k)).unwrap_or(0);
-        if part[longest] < 4 {
-            break;
-        }
-        part[longest] = part[longest].div_ceil(2);
-        left /= 2;
-    }
-    let mut cells = std::borrow::Cow::Borrowed(values);
-    let mut sides = order.axes.clone();
-    for axis in 0..sides.len() {
-        let inner: usize = sides[axis + 1..].iter().product();
-        let from = (sides[axis] - part[axis]) / 2 * inner;
-        let mut kept = Vec::with_capacity(cells.len() / sides[axis] * part[axis]);
-        for c in cells.chunks_exact(sides[axis] * inner) {
-            kept.extend_from_slice(&c[from..from + part[axis] * inner]);
-        }
-        cells = kept.into();
-        sides[axis] = part[axis];
-    }
-    let order = Order { axes: part, walk: order.walk.clone() };
-    let walked = order.forward(&cells);
-    let sides = order.sides();
-    match habits(&walked, sides[3]).filter(|_| fits(sides)) {
-        Some(habits) => cost(&habits, None, sides, &walked),
-        None => u64::MAX,
-    }
+fn deep_decode<T: Count>(c: Cursor, order: &Order, mut model: Deep) -> Result<(Vec<T>, Deep)> {
+    let mut rows = Taken::new(order.axes.iter().product(), order.lie());
+    model.code(&mut Decoder::new(c.rest()), &mut rows)?;
+    Ok((rows.cells, model))
 }

@@ -5,6 +5,7 @@ pub mod bcae_vs;
 pub mod bins;
 mod bytes;
 pub mod carried;
+pub mod channels;
 mod classes;
 pub mod columns;
 mod constant;
@@ -14,9 +15,11 @@ mod grid_find;
 pub mod hits;
 pub mod kin;
 pub mod nested;
+pub mod palette;
 mod plan;
 pub mod rows;
 pub mod same;
+pub mod steps;
 mod store;
 mod text;
 pub mod zstandard;
@@ -69,6 +72,15 @@ pub const NESTED: u8 = 16;
 /// Number of `carried`.
 pub const CARRIED: u8 = 17;
 
+/// Number of `steps`.
+pub const STEPS: u8 = 18;
+
+/// Number of `channels`.
+pub const CHANNELS: u8 = 19;
+
+/// Number of `palette`.
+pub const PALETTE: u8 = 20;
+
 /// All codecs.
 pub static ALL: &[&dyn Codec] = &[
     &store::Store,
@@ -89,6 +101,9 @@ pub static ALL: &[&dyn Codec] = &[
     &bins::Bins,
     &nested::Nested,
     &carried::Carried,
+    &steps::Steps,
+    &channels::Channels,
+    &palette::Palette,
 ];
 
 /// The codec with a number.

@@ -49,6 +49,11 @@ impl Encoder {
         self.out.len()
     }
 
+    /// About how many bits the stream has so far.
+    pub fn bits(&self) -> u64 {
+        8 * self.out.len() as u64 + u64::from(self.range.leading_zeros())
+    }
+
     #[cold]
     fn carry(&mut self) {
         for b in self.out.iter_mut().rev() {

@@ -16,6 +16,8 @@ pub mod lattice;
 pub mod least_squares;
 pub mod levels;
 pub mod mixing;
+pub mod net;
 pub mod ordinal;
 pub mod ridge;
 pub mod trace;
+pub mod wave;

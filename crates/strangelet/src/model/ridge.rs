@@ -152,9 +152,13 @@ impl<const N: usize> Ridge<N> {
         let mut a = [[0.0f64; N]; N];
         let mut d = [0.0f64; N];
         let mut z = [0.0f64; N];
+        let mut rest = &self.sums[..];
         for j in 0..N {
-            for i in j..N {
-                a[j][i] = f64::from(self.sums[Self::place(j, i)][i % 4]);
+            // A row of sums begins with its block: what is left of the diagonal is not used.
+            let (own, others) = rest.split_at(N / 4 - j / 4);
+            rest = others;
+            for (to, &sum) in a[j][j / 4 * 4..].iter_mut().zip(own.as_flattened()) {
+                *to = f64::from(sum);
             }
             z[j] = f64::from(self.right[j]);
             a[j][j] += self.ridge * 1e-3 + a[j][j] * 1e-6;

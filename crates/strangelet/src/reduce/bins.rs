@@ -7,12 +7,13 @@
 use super::fit::fit;
 use super::measure::log2_of;
 use super::value;
-use crate::codec::{Level, Role, Stream};
+use crate::codec::{Codec, Level, Role, Stream};
 use crate::codecs::bins::coder::Model;
 use crate::codecs::bins::field::{Field, MAX_CELLS, MAX_PERIOD};
 use crate::codecs::bins::order::Walk;
 use crate::codecs::bins::synth::{Around, Layout, MAX_BINS, Rules, Values};
-use crate::codecs::bins::{Head, cells, codes_masks, greatest, payload};
+use crate::codecs::bins::{FILLED, Head, cells, codes_masks, greatest, payload};
+use crate::codecs::{HITS, hits};
 use crate::column::{Cells, Meaning, Scalar};
 use crate::entropy::binary::Encoder;
 use crate::error::Result;
@@ -85,20 +86,7 @@ impl Hits {
         let Some(walk) = walk.ok().filter(|w| w.count() == count && Field::fits(w)) else { return Ok(None) };
         let period = period(&walk, &mask);
         let field = Field::new(&walk, &mask, period)?;
-        let cells = Cells::W1(mask);
-        let stream = Stream {
-            cells: &cells,
-            scalar: Scalar::U8,
-            role: Role::Values(Meaning::Number),
-            lists: None,
-            inner: inner as u64,
-            dims,
-        };
-        let mut coded = select::encode_chunk(&[stream], level)?;
-        if !coded.first().is_some_and(|c| codes_masks(c.0)) {
-            coded = select::encode_chunk(&[stream], Level::Balanced)?;
-        }
-        let Some(mask) = coded.pop().filter(|c| codes_masks(c.0)) else { return Ok(None) };
+        let Some(mask) = coded_mask(mask, dims, inner as u64, level)? else { return Ok(None) };
         let values: Vec<f64> = field.cells.iter().map(|&c| log2_of(x(c as usize))).collect();
         let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
@@ -143,7 +131,7 @@ impl Hits {
         let mut best: Option<(f64, Choice)> = None;
         for pass in 0..passes {
             // The first pass is careful: what it gives up comes hardly back.
-            let bits = self.pass(&mut choice, if pass == 0 { 0.5 * price } else { price });
+            let bits = self.pass(&mut choice, if pass == 0 { 0.5 * price } else { price }, 1.0);
             self.fitted(&mut choice);
             let total = choice.error + price * bits;
             if pass > 0 && best.as_ref().is_none_or(|(t, _)| total < *t) {
@@ -155,8 +143,19 @@ impl Hits {
 
     /// Raises the price a little, for one pass.
     pub fn step(&self, choice: &mut Choice) {
+        self.step_part(choice, 1.0);
         choice.price *= GROWTH;
-        self.pass(choice, choice.price);
+    }
+
+    /// The same over the first part of the hits; the price stays.
+    pub fn step_part(&self, choice: &mut Choice, part: f64) {
+        self.pass(choice, choice.price * GROWTH, part);
+        self.fitted(choice);
+    }
+
+    /// One more pass over the first part of the hits at the price that there is.
+    pub fn again(&self, choice: &mut Choice, part: f64) {
+        self.pass(choice, choice.price, part);
         self.fitted(choice);
     }
 
@@ -184,15 +183,16 @@ impl Hits {
         sum
     }
 
-    /// One pass of choices. The bits that all bins cost.
-    fn pass(&self, choice: &mut Choice, price: f64) -> f64 {
+    /// One pass of choices over the first part of the hits. The bits that all their bins cost.
+    fn pass(&self, choice: &mut Choice, price: f64, part: f64) -> f64 {
         let mut bins = std::mem::take(&mut choice.bins);
-        let total = self.pass_over(choice, price, &mut bins);
+        let upto = (self.len() as f64 * part.clamp(0.0, 1.0)) as usize;
+        let total = self.pass_over(choice, price, upto, &mut bins);
         choice.bins = bins;
         total
     }
 
-    fn pass_over(&self, choice: &Choice, price: f64, bins: &mut [u8]) -> f64 {
+    fn pass_over(&self, choice: &Choice, price: f64, upto: usize, bins: &mut [u8]) -> f64 {
         let rules = &choice.rules;
         let layout = rules.layout();
         let unit = f64::from(1u32 << rules.fine);
@@ -209,7 +209,8 @@ impl Hits {
         let mut coder = Encoder::new();
         let (mut costs, mut total) = (Vec::new(), 0.0);
         let top = rules.bins - 1;
-        for (hit, &x) in self.field.hits.iter().zip(&self.values) {
+        let mut near_by: Vec<(usize, i32, f64)> = Vec::new();
+        for (hit, &x) in self.field.hits.iter().zip(&self.values).take(upto) {
             let i = hit.at as usize;
             let mask = f64::from(rules.of_mask(&self.around, &self.field, &layout, hit)) / unit;
             let contexts = model.around(&self.field, bins, hit, mask);
@@ -218,6 +219,13 @@ impl Hits {
                 [old, near, near.saturating_sub(1), (near + 1).min(top as u8), near.saturating_sub(2), 0];
             tried.sort_unstable();
             model.costs(&contexts, usize::from(tried[5]), &mut costs);
+            near_by.clear();
+            for &(d, w) in &touched {
+                let j = i.wrapping_add_signed(d);
+                if self.field.mask[j] {
+                    near_by.push((j, w, error(sums[j], bins[j], j)));
+                }
+            }
             let mut best = (f64::INFINITY, old);
             for (k, &bin) in tried.iter().enumerate() {
                 if k > 0 && tried[k - 1] == bin {
@@ -229,11 +237,8 @@ impl Hits {
                         - rules.weights[layout.own + usize::from(old)];
                     more += error(sums[i] + own, bin, i) - error(sums[i], old, i);
                     let step = i32::from(bin) - i32::from(old);
-                    for &(d, w) in &touched {
-                        let j = i.wrapping_add_signed(d);
-                        if self.field.mask[j] {
-                            more += error(sums[j] + w * step, bins[j], j) - error(sums[j], bins[j], j);
-                        }
+                    for &(j, w, before) in &near_by {
+                        more += error(sums[j] + w * step, bins[j], j) - before;
                     }
                 }
                 let cost = costs.get(usize::from(bin)).copied().unwrap_or(f64::INFINITY);
@@ -270,6 +275,39 @@ impl Choice {
     fn nearest(&self, x: f64) -> u8 {
         (((x - self.low) / self.width).floor() + 1.0).clamp(0.0, (self.rules.bins - 1) as f64) as u8
     }
+}
+
+/// The values that hits of a mask are given where its codec knows hits: that of many, and the mask itself.
+const FILLS: [u8; 2] = [80, 1];
+
+/// The payload of a mask, and the number of its codec. The codec of hits knows masks best; where it does not, any other may
+/// take it.
+fn coded_mask(mut mask: Vec<u8>, dims: &[u32], inner: u64, level: Level) -> Result<Option<(u8, Vec<u8>)>> {
+    fn stream<'a>(cells: &'a Cells, dims: &'a [u32], inner: u64) -> Stream<'a> {
+        let role = Role::Values(Meaning::Number);
+        Stream { cells, scalar: Scalar::U8, role, lists: None, inner, dims }
+    }
+    let mut best: Option<(u8, Vec<u8>)> = None;
+    for fill in FILLS.into_iter().filter(|f| *f == 1 || level == Level::Max) {
+        mask.iter_mut().filter(|m| **m > 0).for_each(|m| *m = fill);
+        let cells = Cells::W1(mask);
+        let mut payload = Vec::new();
+        let taken = hits::Hits.encode(&stream(&cells, dims, inner), level, &mut payload)?;
+        if taken && best.as_ref().is_none_or(|b| payload.len() < b.1.len()) {
+            best = Some((if fill == 1 { HITS } else { HITS | FILLED }, payload));
+        }
+        let Cells::W1(back) = cells else { return Ok(None) };
+        mask = back;
+    }
+    if best.is_some() {
+        return Ok(best);
+    }
+    let cells = Cells::W1(mask);
+    let mut coded = select::encode_chunk(&[stream(&cells, dims, inner)], level)?;
+    if !coded.first().is_some_and(|c| codes_masks(c.0)) {
+        coded = select::encode_chunk(&[stream(&cells, dims, inner)], Level::Balanced)?;
+    }
+    Ok(coded.pop().filter(|c| codes_masks(c.0)))
 }
 
 /// Whose sums a bin goes into: distances and weights.

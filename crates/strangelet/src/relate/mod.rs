@@ -1,6 +1,7 @@
 //! Relations between columns: what follows from other columns of the same row, up to some units of the last place.
 
 mod find;
+pub mod steps;
 
 pub use find::{Given, Relation, find};
 

@@ -93,8 +93,15 @@ fn flat(sets: &[&Sheet], out: &mut Vec<Verdict>) {
 fn linear(low: &Sheet, high: &Sheet, out: &mut Vec<Verdict>) {
     for (level, most) in [("max", 500.0), ("fast", 60.0)] {
         let slope = |s: &Sheet| s.of(level).and_then(|f| s.slope_ns(f));
-        let (Some(a), Some(b)) = (slope(low), slope(high)) else { continue };
         let mut text = format!("ns a hit at {level}, beyond the fixed cost of frames");
+        let (Some(a), Some(b)) = (slope(low), slope(high)) else {
+            let timed = |s: &Sheet| s.of(level).is_some_and(|f| f.times.is_some());
+            if timed(low) && timed(high) {
+                text += ": parts of these frames have too few hits to tell";
+                out.push(Verdict { text, met: false });
+            }
+            continue;
+        };
         let mut met = true;
         for (what, way) in [("writing", 0), ("reading", 1)] {
             let (Some(a), Some(b)) = (a[way], b[way]) else {

@@ -69,13 +69,13 @@ impl Chunks {
         Ok(Some(payloads))
     }
 
-    /// The cells of payloads.
-    fn decode(&self, payloads: &[Vec<u8>]) -> Result<Vec<Cells>> {
-        let both = payloads.iter().zip(&self.chunks);
-        both.map(|(payload, (cells, _))| {
-            Hits.decode(payload, Shape { scalar: Scalar::U16, count: cells.len() }, &[])
-        })
-        .collect()
+    /// Decodes payloads, and does something with the cells of each: they are gone before the next.
+    fn decode(&self, payloads: &[Vec<u8>], mut with: impl FnMut(&Cells, &Cells)) -> Result<()> {
+        for (payload, (cells, _)) in payloads.iter().zip(&self.chunks) {
+            let back = Hits.decode(payload, Shape { scalar: Scalar::U16, count: cells.len() }, &[])?;
+            with(&back, cells);
+        }
+        Ok(())
     }
 
     /// Cells of each chunk.
@@ -84,64 +84,94 @@ impl Chunks {
     }
 }
 
-/// Most rounds; the quickest counts.
-const ROUNDS: usize = 15;
-/// Seconds after which no round begins.
-const ENOUGH_S: f64 = 1.0;
+/// Least and most rounds; the quickest counts.
+const ROUNDS: [usize; 2] = [3, 40];
+/// Seconds after which no round begins that need not be.
+const ENOUGH_S: f64 = 3.0;
+/// Fourths of the pads that are left; fewer kinds of frames where the set is large.
+const FOURTHS: &[usize] = &[4, 3, 2, 1];
+const HALVES: &[usize] = &[4, 2];
+/// Voxels of a large set.
+const LARGE: usize = 1 << 26;
 
-/// The same frames with about half of the hits: every second frame is emptied; of a single frame every second eighth of its pads.
-fn thinned(set: &Set) -> Vec<u16> {
+/// The same frames with so many fourths of their pads, which lie side by side but for the turn from the last pad to the first; from
+/// frame to frame they begin a fourth further. Where hits are left, all around them is as it was.
+fn part(set: &Set, fourths: usize) -> Vec<u16> {
     let mut adc = set.adc.clone();
     let [pads, bins, layers] = set.frame;
-    let part = if set.frames() > 1 { set.volume() } else { pads.div_ceil(8) * bins * layers };
-    adc.chunks_mut(part).skip(1).step_by(2).for_each(|part| part.fill(0));
+    for (k, pad) in adc.chunks_mut(bins * layers).enumerate() {
+        if (k % pads * 4 / pads + k / pads) % 4 >= fourths {
+            pad.fill(0);
+        }
+    }
     adc
 }
 
-/// Payloads of a set and their times; none where the codec does not take it. What of the times does not grow with hits is found from the
-/// same frames with half of the hits, along a straight line; the two are timed in turns.
+/// A part of a set, and the least seconds that it took, writing and reading.
+struct Part {
+    hits: f64,
+    chunks: Chunks,
+    best: [f64; 2],
+}
+
+/// Seconds a hit by least squares.
+fn slope(parts: &[Part], way: usize) -> f64 {
+    let n = parts.len() as f64;
+    let mean = |of: &dyn Fn(&Part) -> f64| parts.iter().map(of).sum::<f64>() / n;
+    let (hits, seconds) = (mean(&|p| p.hits), mean(&|p| p.best[way]));
+    let square: f64 = parts.iter().map(|p| (p.hits - hits) * (p.hits - hits)).sum();
+    parts.iter().map(|p| (p.hits - hits) * (p.best[way] - seconds)).sum::<f64>() / square
+}
+
+/// Payloads of a set and their times; none where the codec does not take it. What of the times grows with hits is the slope of a straight
+/// line through those of the same frames with one, two, three and four fourths of their pads, which are timed in turns: cells stay, hits
+/// become fewer, frames stay frames with hits. The rest is a frame's.
 pub fn times(
     set: &Set,
     clock: Clock,
     encode: impl Fn(&Stream, &mut Vec<u8>) -> Result<bool>,
 ) -> Result<Option<(Vec<Vec<u8>>, Times)>> {
-    let thinned = thinned(set);
-    let (all, left) = (set.hits(), thinned.iter().filter(|&&v| v > 0).count());
-    let both = [Chunks::of(&set.npy)?, Chunks::of(&npy_of(set.frame, &thinned))?];
-    let (mut best, mut total, mut kept) = ([[f64::INFINITY; 2]; 2], 0.0, None);
-    let mut half = left > 0 && left < all;
-    for _ in 0..ROUNDS {
-        for (n, chunks) in both.iter().enumerate() {
-            if n == 1 && !half {
-                continue;
+    let mut parts = Vec::new();
+    let mut kept = None;
+    for &fourths in if set.adc.len() > LARGE { HALVES } else { FOURTHS } {
+        let adc = part(set, fourths);
+        let chunks = Chunks::of(&npy_of(set.frame, &adc))?;
+        // The first time it is proved, and not counted.
+        let Some(payloads) = chunks.encode(&encode)? else {
+            match fourths {
+                4 => return Ok(None),
+                _ => continue,
             }
-            let start = clock.now();
-            let payloads = chunks.encode(&encode)?;
-            let between = clock.now();
-            let Some(payloads) = payloads else {
-                match n {
-                    0 => return Ok(None),
-                    _ => half = false,
-                }
-                continue;
-            };
-            let middle = clock.now();
-            let back = chunks.decode(&payloads)?;
-            let end = clock.now();
-            if !chunks.cells().eq(&back) {
-                return Err(corruption("hits: other cells came back"));
-            }
-            best[n] = [best[n][0].min(between - start), best[n][1].min(end - middle)];
-            total += end - start;
-            kept = if n == 0 { Some(payloads) } else { kept };
+        };
+        let mut same = true;
+        chunks.decode(&payloads, |back, cells| same &= back == cells)?;
+        if !same {
+            return Err(corruption("hits: other cells came back"));
         }
-        if total > ENOUGH_S {
+        kept.get_or_insert(payloads);
+        let hits = adc.iter().filter(|&&v| v > 0).count() as f64;
+        parts.push(Part { hits, chunks, best: [f64::INFINITY; 2] });
+    }
+    let mut total = 0.0;
+    for round in 0..ROUNDS[1] {
+        if round >= ROUNDS[0] && total > ENOUGH_S {
             break;
         }
+        for Part { chunks, best, .. } in &mut parts {
+            let start = clock.now();
+            let payloads = chunks.encode(&encode)?.unwrap_or_default();
+            let middle = clock.now();
+            chunks.decode(&payloads, |back, _| {
+                std::hint::black_box(back);
+            })?;
+            let end = clock.now();
+            *best = [best[0].min(middle - start), best[1].min(end - middle)];
+            total += end - start;
+        }
     }
-    let [encode_s, decode_s] = best[0];
-    let share = (all - left) as f64 / all as f64;
-    let fixed_s = half.then(|| [0, 1].map(|way| best[0][way] - (best[0][way] - best[1][way]) / share));
+    let Some(&Part { hits, best: [encode_s, decode_s], .. }) = parts.first() else { return Ok(None) };
+    let differ = parts.iter().any(|p| p.hits < hits);
+    let fixed_s = differ.then(|| [encode_s - slope(&parts, 0) * hits, decode_s - slope(&parts, 1) * hits]);
     Ok(kept.map(|payloads| (payloads, Times { encode_s, decode_s, fixed_s })))
 }
 
@@ -150,13 +180,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_the_hits_are_taken_out() {
-        let of = |frames: usize| {
-            let set = Set::from_frames("a".into(), None, [16, 3, 2], vec![80; 96 * frames]);
-            thinned(&set)
+    fn parts_are_pads_side_by_side() {
+        let of = |frames: usize, fourths: usize| {
+            let set = Set::from_frames("a".into(), None, [8, 3, 2], vec![80; 48 * frames]);
+            part(&set, fourths)
         };
-        assert_eq!(of(1), [[80; 12], [0; 12]].concat().repeat(4));
-        assert_eq!(of(3), [[80; 96], [0; 96], [80; 96]].concat());
+        assert_eq!(of(1, 4), [80; 48]);
+        assert_eq!(of(1, 3), [[80; 12], [80; 12], [80; 12], [0; 12]].concat());
+        assert_eq!(of(2, 1)[..48], [[80; 12], [0; 12], [0; 12], [0; 12]].concat());
+        assert_eq!(of(2, 1)[48..], [[0; 12], [0; 12], [0; 12], [80; 12]].concat());
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_line() {
+        let point = |hits: f64, a: f64| Part { hits, chunks: Chunks::default(), best: [a, 2.0 * a] };
+        let parts: Vec<Part> = [1.0, 2.0, 3.0, 4.0].map(|h| point(h * 100.0, 7.0 + h * 5.0)).into();
+        assert!((slope(&parts, 0) - 0.05).abs() < 1e-9 && (slope(&parts, 1) - 0.1).abs() < 1e-9);
     }
 
     #[test]

@@ -291,9 +291,9 @@ fn meaning(out: &mut String, about: &About) {
          some 150 and 500 um.</dd>\
          <dt>charge, total</dt><dd>mean change of a cluster's charge, as a part of it (clusters of little charge rule it); change of the charge of all \
          clusters together</dd>\
-         <dt>ns/hit</dt><dd>{} time of one core, the best of up to five runs; write and read; what it includes stands in the last column. That time is a \
-         fixed part for each frame (us/frame) and one that grows with hits (beyond), told apart by the same frames with half of the hits: every second \
-         one emptied, of a single one every second eighth of its pads.</dd></dl></section>",
+         <dt>ns/hit</dt><dd>{} time of one core, the best of up to five runs, of our codec 3 to 40; write and read; what it includes stands in the last column. That time is a \
+         fixed part for each frame (us/frame) and one that grows with hits (beyond): the slope of a straight line through the times of the same frames \
+         with one, two, three and four fourths of their pads, measured in turns.</dd></dl></section>",
         about.pedestal,
         clusters::LEAST_CHARGE,
         about.clock

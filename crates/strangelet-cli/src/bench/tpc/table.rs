@@ -125,5 +125,5 @@ pub const LEGEND: &str = "\
 ratio: 16 bits a voxel / all bits stored. MAE, MSE: of log2(ADC+1), mean over all voxels. precision, recall: of hits. rphi, drift:
 shift of cluster centroids that 68 % of the clusters stay within, and its rms; charge: mean change of a cluster's charge, as a part of it, and
 that of all charge together. ns/hit: processor time of one core for the whole set by its hits. It is a fixed part (us/frame) and one that
-grows with hits (beyond), told apart by the same frames with half of the hits.
+grows with hits (beyond): the slope of a line through the times of the same frames with one, two, three and four fourths of their pads.
 ";

@@ -141,7 +141,8 @@ impl Spans for Claims<'_> {
             };
             let found: Vec<_> = batch.par_iter().enumerate().map(look).collect();
             for (claim, found) in batch.iter().zip(found) {
-                if found.is_none() {
+                // Corrections tell that no setting makes it either.
+                if found.as_ref().is_none_or(|(_, fix)| !fix.is_empty()) {
                     state.misses = state.misses.wrapping_add(1);
                 }
                 taken.push(found.is_some_and(|(recipe, fix)| self.hold(&mut state, claim, &recipe, fix)));

@@ -20,14 +20,29 @@
 //!   had led to them.
 //!
 //! Nets start at their least rate.
+//!
+//! # Numbers
+//! | number | file | what is taken |
+//! |---|---|---|
+//! | 1 | `models/tpc.bundle` | all |
+//! | 2 | `models/tpc_coarse.bundle` | all |
+//! | 3 | `models/tpc_sparse.bundle` | all |
+//! | 4 | `models/tpc_sparse.bundle` | base, unit, period and what was learnt of places: `Deep::visit_places`, the head of the content |
+//! | 5 | `models/tpc_coarse.bundle` | the same of it |
+//!
+//! With 4 and 5 values start as in a cold model, and their nets at the rate of one.
 
+use super::choice;
 use super::deep::{Deep, Habits};
+use super::quick::{Index, hits};
+use super::rows::Given;
 use super::value::{Alphabet, Usual};
+use crate::entropy::binary::Encoder;
 use crate::entropy::mix::{Counter, squash, stretch};
 use crate::error::{Result, corruption};
 use crate::format::varint::{Cursor, put};
 use crate::model::ridge::Ridge;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// First bytes, and the version.
@@ -36,8 +51,6 @@ const MAGIC: &[u8; 8] = b"SGLHITS\x01";
 const MOST: usize = 1 << 23;
 /// Numbers of bits that a counter may start with.
 const SEEN: [u32; 16] = [0, 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 255];
-/// What came less often is not kept.
-const FEWEST: u32 = 8;
 /// Samples that least squares start with.
 const SAMPLES: f32 = 2000.0;
 
@@ -56,16 +69,22 @@ pub trait Visit {
 }
 
 /// Writes.
-struct Put(Vec<u8>);
+struct Put {
+    out: Vec<u8>,
+    /// What came less often is not kept.
+    fewest: u32,
+}
 
 /// Reads.
 struct Get<'a>(Cursor<'a>);
 
-fn class(seen: u32) -> u8 {
-    if seen < FEWEST {
-        return 0;
+impl Put {
+    fn class(&self, seen: u32) -> u8 {
+        if seen < self.fewest {
+            return 0;
+        }
+        SEEN.iter().rposition(|&s| s <= seen).unwrap_or(0) as u8
     }
-    SEEN.iter().rposition(|&s| s <= seen).unwrap_or(0) as u8
 }
 
 /// The upper half of a binary32, rounded.
@@ -75,42 +94,45 @@ fn half(x: f32) -> u16 {
 
 impl Visit for Put {
     fn counters(&mut self, counters: &mut [Counter]) -> Result<()> {
-        self.0.extend(counters.iter().map(|c| class(c.seen())));
+        let classes: Vec<u8> = counters.iter().map(|c| self.class(c.seen())).collect();
         let seen: Vec<i32> = counters
             .iter()
-            .filter(|c| class(c.seen()) > 0)
-            .map(|c| stretch(c.p()).clamp(-2047, 2047) + 2048)
+            .zip(&classes)
+            .filter(|(_, class)| **class > 0)
+            .map(|(c, _)| stretch(c.p()).clamp(-2047, 2047) + 2048)
             .collect();
-        self.0.extend(seen.iter().map(|d| *d as u8));
-        self.0.extend(seen.iter().map(|d| (*d >> 8) as u8));
+        self.out.extend(classes);
+        self.out.extend(seen.iter().map(|d| *d as u8));
+        self.out.extend(seen.iter().map(|d| (*d >> 8) as u8));
         Ok(())
     }
 
     fn weights(&mut self, weights: &mut [f32]) -> Result<()> {
         let all: Vec<u16> =
             weights.iter().map(|w| (w * 4096.0).clamp(-32767.0, 32767.0) as i16 as u16).collect();
-        self.0.extend(all.iter().map(|w| *w as u8));
-        self.0.extend(all.iter().map(|w| (*w >> 8) as u8));
+        self.out.extend(all.iter().map(|w| *w as u8));
+        self.out.extend(all.iter().map(|w| (*w >> 8) as u8));
         Ok(())
     }
 
     fn usual(&mut self, cells: &mut [Usual]) -> Result<()> {
-        let n = |c: &Usual| if c.n > 0.0 { class(c.n as u32) } else { 0 };
-        self.0.extend(cells.iter().map(n));
-        for c in cells.iter().filter(|c| n(c) > 0) {
-            self.0.extend(half(c.mean).to_le_bytes());
-            self.0.extend(half(c.size).to_le_bytes());
+        let n = |c: &Usual| if c.n > 0.0 { self.class(c.n as u32) } else { 0 };
+        let classes: Vec<u8> = cells.iter().map(n).collect();
+        self.out.extend(&classes);
+        for (c, _) in cells.iter().zip(&classes).filter(|(_, class)| **class > 0) {
+            self.out.extend(half(c.mean).to_le_bytes());
+            self.out.extend(half(c.size).to_le_bytes());
         }
         Ok(())
     }
 
     fn ridge<const N: usize>(&mut self, ridge: &mut Ridge<N>) -> Result<()> {
         let known = ridge.seen() >= 256;
-        self.0.push(known.into());
+        self.out.push(known.into());
         if known {
             let (weights, squares) = ridge.learnt();
             for x in weights.iter().chain(&squares) {
-                self.0.extend(x.to_le_bytes());
+                self.out.extend(x.to_le_bytes());
             }
         }
         Ok(())
@@ -168,13 +190,31 @@ impl Visit for Get<'_> {
     }
 }
 
+/// What a bundle is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    /// Only what was learnt of places is taken; values start as in a cold model.
+    places: bool,
+    /// For few values, and for frames of few hits: no writer tries it where it cannot be the best.
+    few: bool,
+    sparse: bool,
+}
+
+/// Values that are few.
+const FEW: usize = 64;
+/// Cells a hit from which frames are sparse.
+const SPARSE: usize = 32;
+
 /// A bundle: what it starts with, and its content.
 pub struct Bundle {
     /// A usual low value, the unit, the period of runs.
     pub habits: (u32, u32, usize),
     /// The first 32 bits of the hash of the file.
     pub hash: u32,
-    content: Vec<u8>,
+    content: Arc<[u8]>,
+    kind: Kind,
+    /// The model that it is, once it was asked for; none where it is broken.
+    model: OnceLock<Option<Deep>>,
 }
 
 impl Bundle {
@@ -190,24 +230,64 @@ impl Bundle {
         let content = zstd::bulk::decompress(c.rest(), len as usize)
             .map_err(|_| corruption("bundle: broken content"))?;
         let hash = xxh3_64(bytes) as u32;
-        Ok(Bundle { habits: (base as u32, unit as u32, period as usize), hash, content })
+        let habits = (base as u32, unit as u32, period as usize);
+        let kind = Kind { places: false, few: false, sparse: false };
+        Ok(Bundle { habits, hash, content: content.into(), kind, model: OnceLock::new() })
     }
 
-    /// Makes a model start with it.
-    pub fn start(&self, model: &mut Deep) -> Result<()> {
-        model.visit(&mut Get(Cursor::new(&self.content)))?;
-        model.settle();
-        Ok(())
+    /// The same for what it is good for, and as a start of places alone where that is said.
+    fn of(&self, places: bool, few: bool, sparse: bool) -> Bundle {
+        let (content, kind) = (self.content.clone(), Kind { places, few, sparse });
+        Bundle { habits: self.habits, hash: self.hash, content, kind, model: OnceLock::new() }
+    }
+
+    /// Whether values start cold.
+    pub fn of_places(&self) -> bool {
+        self.kind.places
+    }
+
+    /// Whether a writer should try it for so many values, hits and cells.
+    pub fn suits(&self, values: usize, hits: usize, cells: usize) -> bool {
+        (!self.kind.few || values <= FEW) && (!self.kind.sparse || hits <= cells / SPARSE)
+    }
+
+    /// A model that starts with it.
+    pub fn model(&self, alphabet: Alphabet, sides: [usize; 4]) -> Result<Deep> {
+        let model = self.model.get_or_init(|| start(self.habits, &self.content, self.kind.places).ok());
+        let model = model.as_ref().ok_or_else(|| corruption("bundle: broken content"))?;
+        Ok(model.before(alphabet, sides))
     }
 }
 
-/// The bundles that ship, by their number less one.
+/// The model of a content.
+fn start((base, unit, period): (u32, u32, usize), content: &[u8], places: bool) -> Result<Deep> {
+    let alphabet = Alphabet::Range(1, 2);
+    let mut model = Deep::new(Habits { alphabet, base, unit, period }, [0; 4]);
+    let mut content = Get(Cursor::new(content));
+    if places {
+        model.visit_places(&mut content)?;
+        model.settle_places();
+    } else {
+        model.visit(&mut content)?;
+        model.settle();
+    }
+    Ok(model)
+}
+
+/// The bundles that ship, by their number less one. Numbers 4 and 5 are what 3 and 2 know of places.
 static SHIPPED: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
-    let files: [&[u8]; 2] = [
+    let files: [&[u8]; 3] = [
         include_bytes!("../../../../../models/tpc.bundle"),
         include_bytes!("../../../../../models/tpc_coarse.bundle"),
+        include_bytes!("../../../../../models/tpc_sparse.bundle"),
     ];
-    files.iter().filter_map(|f| Bundle::read(f).ok()).collect()
+    let mut all: Vec<Bundle> = files.iter().filter_map(|f| Bundle::read(f).ok()).collect();
+    if let [_, coarse, sparse] = &all[..] {
+        let more = [sparse.of(false, true, true), sparse.of(true, true, true), coarse.of(true, true, false)];
+        all.truncate(2);
+        all.extend(more);
+    }
+    all
 });
 
 /// All bundles that ship.
@@ -215,11 +295,13 @@ pub fn shipped() -> &'static [Bundle] {
     &SHIPPED
 }
 
-/// A bundle from frames of one kind (sides: layers, pads, times), each in the order of the walk, slowest axis first.
+/// A bundle from frames of one kind (sides: layers, pads, times), each in the order of the walk, slowest axis first. What came
+/// less often than `fewest` is not kept.
 pub fn fit(
     frames: &mut dyn Iterator<Item = Vec<u32>>,
     sides: [usize; 3],
     habits: (u32, u32, usize),
+    fewest: u32,
 ) -> Result<Vec<u8>> {
     let (base, unit, period) = habits;
     let alphabet = Alphabet::Range(1, 2);
@@ -229,18 +311,19 @@ pub fn fit(
         if frame.len() != layers * pads * times {
             return Err(corruption("a frame of another size"));
         }
-        if let Some(alphabet) = super::alphabet(&super::hits_of(&frame)) {
+        let index = Index::new(&hits(&frame), times);
+        if let Some(alphabet) = choice::alphabet(&index) {
             model.use_alphabet(alphabet);
-            model.code(&mut super::Meter(0), &frame)?;
+            model.code(&mut Encoder::new(), &mut Given::new(&index, times))?;
         }
     }
-    let mut content = Put(Vec::new());
+    let mut content = Put { out: Vec::new(), fewest };
     model.visit(&mut content)?;
     let mut out = MAGIC.to_vec();
-    for n in [u64::from(base), u64::from(unit), period as u64, content.0.len() as u64] {
+    for n in [u64::from(base), u64::from(unit), period as u64, content.out.len() as u64] {
         put(&mut out, n);
     }
-    let packed = zstd::bulk::compress(&content.0, 22).map_err(crate::error::Error::from)?;
+    let packed = zstd::bulk::compress(&content.out, 22).map_err(crate::error::Error::from)?;
     out.extend(packed);
     Ok(out)
 }

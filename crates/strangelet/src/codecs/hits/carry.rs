@@ -56,37 +56,36 @@ impl Learnt {
 fn has(alphabet: &Alphabet, value: u32) -> bool {
     match alphabet {
         Alphabet::Range(first, last) => (*first..=*last).contains(&value),
-        Alphabet::Palette(values) => values.binary_search(&value).is_ok(),
+        Alphabet::Palette(list) => list.values().binary_search(&value).is_ok(),
     }
 }
 
-/// Does what is asked with the type of the cells of a width as `T`, and gives the cells in their own order.
-macro_rules! quickly {
-    ($shape:expr, $order:expr, $T:ident => $read:expr) => {{
-        let order = $order;
+/// Does what is asked with the type of the cells of a width as `T`.
+macro_rules! with_type {
+    ($shape:expr, $T:ident => $read:expr) => {
         match $shape.scalar.width() {
             1 => {
                 type $T = u8;
                 let (v, learnt) = $read;
-                (Cells::W1(turn_back(v, order)), learnt)
+                (Cells::W1(v), learnt)
             }
             2 => {
                 type $T = u16;
                 let (v, learnt) = $read;
-                (Cells::W2(turn_back(v, order)), learnt)
+                (Cells::W2(v), learnt)
             }
             4 => {
                 type $T = u32;
                 let (v, learnt) = $read;
-                (Cells::W4(turn_back(v, order)), learnt)
+                (Cells::W4(v), learnt)
             }
             _ => {
                 type $T = u32;
                 let (v, learnt) = $read;
-                (Cells::W8(turn_back(v, order).into_iter().map(u64::from).collect()), learnt)
+                (Cells::W8(v.into_iter().map(u64::from).collect()), learnt)
             }
         }
-    }};
+    };
 }
 
 /// The cells of a payload of hits, and what they taught.
@@ -100,11 +99,12 @@ pub fn learn(payload: &[u8], shape: Shape) -> Result<(Cells, Learnt)> {
     }
     let (cells, model) = match mode {
         DEEP => {
-            let (walked, model) = deep_learn(c, order.sides())?;
-            (unwalk(&order, &walked, shape)?, Kind::Deep(Box::new(model)))
+            let (cells, model) = with_type!(shape, T => deep_learn::<T>(c, &order)?);
+            (cells, Kind::Deep(Box::new(model)))
         }
         QUICK => {
-            let (cells, learnt) = quickly!(shape, &order, T => quick::learn::<T>(c.rest(), planes(&order))?);
+            let (cells, learnt) =
+                with_type!(shape, T => quick::learn::<T>(c.rest(), planes(&order), order.lie())?);
             (cells, Kind::Quick(Box::new(learnt.ok_or_else(nothing)?)))
         }
         _ => return Err(nothing()),
@@ -115,51 +115,43 @@ pub fn learn(payload: &[u8], shape: Shape) -> Result<(Cells, Learnt)> {
 /// Writes a payload that starts from what another array has taught, or returns `false` where the stream is not of its kind.
 pub fn encode_after(stream: &Stream, before: &Learnt, out: &mut Vec<u8>) -> Result<bool> {
     let Some(order) = before.order(stream.cells.len()) else { return Ok(false) };
-    let Some(axes) = sides(stream) else { return Ok(false) };
-    let model = match &before.model {
+    if sides(stream).is_none() {
+        return Ok(false);
+    }
+    with_cells!(stream, scalar, cells => after(cells, scalar, &order, &before.model, out))
+}
+
+fn after<T: Count>(
+    cells: &[T],
+    scalar: Scalar,
+    order: &Order,
+    before: &Kind,
+    out: &mut Vec<u8>,
+) -> Result<bool> {
+    let index = order.index(&quick::hits(cells));
+    if !positive::<T>(scalar, index.high) {
+        return Ok(false);
+    }
+    let model = match before {
+        Kind::Quick(learnt) => return quick::encode_after(&index, planes(order), T::MOST, learnt, out),
         Kind::Deep(model) => model,
-        Kind::Quick(learnt) => {
-            return match stream.cells {
-                Cells::W1(v) => quick_after(v, stream.scalar, &order, learnt, out),
-                Cells::W2(v) => quick_after(v, stream.scalar, &order, learnt, out),
-                Cells::W4(v) => quick_after(v, stream.scalar, &order, learnt, out),
-                Cells::W8(_) => match recognise(stream, axes) {
-                    Some(frames) => quick_after(&frames.values, Scalar::U32, &order, learnt, out),
-                    None => Ok(false),
-                },
-            };
-        }
     };
-    let Some(frames) = recognise(stream, axes) else { return Ok(false) };
-    let walked = order.forward(&frames.values);
+    if index.hits() == 0 || index.hits() > cells.len() / 2 {
+        return Ok(false);
+    }
     let known = model.alphabet();
-    let all_known = walked.iter().all(|&v| v == 0 || has(known, v));
-    let alphabet = if all_known { Some(known.clone()) } else { alphabet(&hits_of(&walked)) };
+    let all_known = index.values.iter().all(|&v| has(known, v));
+    let alphabet = if all_known { Some(known.clone()) } else { choice::alphabet(&index) };
     let Some(alphabet) = alphabet else { return Ok(false) };
     out.push(u8::from(!all_known));
     if !all_known {
         write_alphabet(&alphabet, out);
     }
     let mut e = Encoder::new();
-    model.before(alphabet, order.sides()).code(&mut e, &walked)?;
+    let sides = order.sides();
+    model.before(alphabet, sides).code(&mut e, &mut Given::new(&index, sides[3]))?;
     out.extend(e.finish());
     Ok(true)
-}
-
-fn quick_after<T: Count>(
-    cells: &[T],
-    scalar: Scalar,
-    order: &Order,
-    before: &quick::Learnt,
-    out: &mut Vec<u8>,
-) -> Result<bool> {
-    if scalar.is_signed() && cells.iter().any(|v| v.wide() > T::MOST / 2) {
-        return Ok(false);
-    }
-    if order.walk.is_sorted() {
-        return quick::encode_after(cells, planes(order), before, out);
-    }
-    quick::encode_after(&quick::reorder(cells, &order.axes, &order.walk), planes(order), before, out)
 }
 
 /// The cells of such a payload, and what they taught.
@@ -169,8 +161,7 @@ pub fn decode_after(payload: &[u8], shape: Shape, before: &Learnt) -> Result<(Ce
         order.ok_or_else(|| corruption("hits: an array of another kind than the one it starts from"))?;
     let (cells, model) = match &before.model {
         Kind::Quick(learnt) => {
-            let (cells, learnt) =
-                quickly!(shape, &order, T => quick::decode_after::<T>(payload, planes(&order), learnt)?);
+            let (cells, learnt) = with_type!(shape, T => quick::decode_after::<T>(payload, planes(&order), order.lie(), learnt)?);
             (cells, Kind::Quick(Box::new(learnt)))
         }
         Kind::Deep(model) => {
@@ -180,9 +171,9 @@ pub fn decode_after(payload: &[u8], shape: Shape, before: &Learnt) -> Result<(Ce
                 1 => read_alphabet(&mut c)?,
                 other => return Err(corruption(format!("hits: values of kind {other}"))),
             };
-            let mut model = model.before(alphabet, order.sides());
-            let walked = model.code(&mut Decoder::new(c.rest()), &[])?;
-            (unwalk(&order, &walked, shape)?, Kind::Deep(Box::new(model)))
+            let model = model.before(alphabet, order.sides());
+            let (cells, model) = with_type!(shape, T => deep_decode::<T>(c, &order, model)?);
+            (cells, Kind::Deep(Box::new(model)))
         }
     };
     Ok((cells, Learnt { order, count: shape.count, model }))

@@ -3,10 +3,10 @@
 use super::bundle::Visit;
 use super::mask::{Gaps, Mask, Stretch};
 use super::plane::{Cell, HERE, NEAR, Plane, Window, shape_of};
+use super::rows::Rows;
 use super::value::{Alphabet, BELLS, Bells, Expected, Usual, Values};
 use crate::entropy::binary::BitCoder;
 use crate::error::{Result, corruption};
-use crate::limits;
 use crate::model::ridge::Ridge;
 
 /// Sides of the array, slowest first: frames, layers, pads, times.
@@ -51,20 +51,35 @@ pub struct Deep {
     active: Vec<u64>,
 }
 
-/// A walk through an array.
+/// How far a walk through an array is.
+pub struct At {
+    planes: [Plane; 3],
+    /// What came of a row.
+    cells: Vec<u32>,
+    row: usize,
+    /// Hits so far.
+    pub hits: usize,
+}
+
+/// What a hit counts as, in empty rows.
+pub const HIT: usize = 8;
+
+/// A part of a walk through an array.
 struct Walk<'a, C: BitCoder> {
     deep: &'a mut Deep,
     c: &'a mut C,
-    given: &'a [u32],
+    rows: &'a mut dyn Rows,
+    at: &'a mut At,
+    until: usize,
 }
 
 impl<C: BitCoder> pulp::WithSimd for Walk<'_, C> {
-    type Output = Result<Vec<u32>>;
+    type Output = Result<bool>;
 
     // All that is called in it is compiled for the registers, too, as far as it is inlined.
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> Result<Vec<u32>> {
-        self.deep.walk(self.c, self.given)
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Result<bool> {
+        self.deep.walk(self.c, self.rows, self.at, self.until)
     }
 }
 
@@ -103,10 +118,15 @@ impl Deep {
         }
     }
 
+    /// Walks through what was learnt of places.
+    pub fn visit_places<V: Visit>(&mut self, v: &mut V) -> Result<()> {
+        self.mask.visit(v)?;
+        self.gaps.visit(v)
+    }
+
     /// Walks through all that was learnt.
     pub fn visit<V: Visit>(&mut self, v: &mut V) -> Result<()> {
-        self.mask.visit(v)?;
-        self.gaps.visit(v)?;
+        self.visit_places(v)?;
         self.values.visit(v)?;
         for table in &mut self.guess.tables {
             v.usual(table)?;
@@ -120,10 +140,15 @@ impl Deep {
         Ok(())
     }
 
-    /// Follows errors slowly, as what has learnt before.
-    pub fn settle(&mut self) {
+    /// Follows errors of places slowly.
+    pub fn settle_places(&mut self) {
         self.mask.settle();
         self.gaps.settle();
+    }
+
+    /// Follows errors slowly, as what has learnt before.
+    pub fn settle(&mut self) {
+        self.settle_places();
         self.values.settle();
     }
 
@@ -145,40 +170,74 @@ impl Deep {
         self.habits.alphabet = alphabet;
     }
 
-    /// Codes all values, in either direction, with registers of eight numbers where there are any (wider ones are slower
-    /// here): they do the same. `given` is empty for a decoder.
-    pub fn code<C: BitCoder>(&mut self, c: &mut C, given: &[u32]) -> Result<Vec<u32>> {
+    /// Before the first row.
+    pub fn at_start(&self) -> At {
+        let [.., pads, times] = self.sides;
+        At {
+            planes: std::array::from_fn(|_| Plane::new(pads, times)),
+            cells: vec![0; times],
+            row: 0,
+            hits: 0,
+        }
+    }
+
+    /// Codes all rows, in either direction.
+    pub fn code<C: BitCoder>(&mut self, c: &mut C, rows: &mut dyn Rows) -> Result<()> {
+        let mut at = self.at_start();
+        self.go_on(c, rows, &mut at, usize::MAX).map(|_| ())
+    }
+
+    /// Codes rows until so much is done (rows, and [`HIT`] for each hit), with registers of eight numbers where there are any
+    /// (wider ones are slower here): they do the same. Whether that was all.
+    pub fn go_on<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        rows: &mut dyn Rows,
+        at: &mut At,
+        until: usize,
+    ) -> Result<bool> {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            return pulp::Simd::vectorize(simd, Walk { deep: self, c, given });
+            return pulp::Simd::vectorize(simd, Walk { deep: self, c, rows, at, until });
         }
-        self.walk(c, given)
+        self.walk(c, rows, at, until)
     }
 
     #[inline(always)]
-    fn walk<C: BitCoder>(&mut self, c: &mut C, given: &[u32]) -> Result<Vec<u32>> {
-        let [frames, layers, pads, times] = self.sides;
-        let mut out = limits::reserve(frames * layers * pads * times);
-        let mut planes: [Plane; 3] = std::array::from_fn(|_| Plane::new(pads, times));
-        for _ in 0..frames {
-            for plane in &mut planes {
-                plane.clear();
-            }
-            for layer in 0..layers {
-                planes.rotate_right(1);
-                planes[0].clear();
-                for pad in 0..pads {
-                    let from = out.len();
-                    out.resize(from + times, 0);
-                    let truth = given.get(from..from + times).unwrap_or(&[]);
-                    self.row(c, &mut planes, layer, pad, truth, &mut out[from..]);
-                    if c.exhausted() {
-                        return Err(corruption("hits: the payload ends too early"));
-                    }
+    fn walk<C: BitCoder>(
+        &mut self,
+        c: &mut C,
+        rows: &mut dyn Rows,
+        at: &mut At,
+        until: usize,
+    ) -> Result<bool> {
+        let [frames, layers, pads, _] = self.sides;
+        let all = frames * layers * pads;
+        let At { planes, cells, row, hits } = at;
+        while *row < all && *row + HIT * *hits < until {
+            let (pad, layer) = (*row % pads, *row / pads % layers);
+            if pad == 0 {
+                if layer == 0 {
+                    planes.iter_mut().for_each(Plane::clear);
                 }
+                planes.rotate_right(1);
             }
+            planes[0].clear_row(pad + NEAR);
+            planes[1].warm(pad + NEAR + 1);
+            planes[2].warm(pad + NEAR);
+            let truth = rows.given(*row);
+            self.row(c, planes, layer, pad, truth, cells);
+            if c.exhausted() {
+                return Err(corruption("hits: the payload ends too early"));
+            }
+            let own = planes[0].hits(pad + NEAR) as usize;
+            if own > 0 {
+                rows.take(*row, planes[0].marks(pad + NEAR), cells);
+            }
+            *row += 1;
+            *hits += own;
         }
-        Ok(out)
+        Ok(*row == all)
     }
 
     #[inline(always)]
@@ -213,8 +272,13 @@ impl Deep {
             }
             (w * 64 + x.trailing_zeros() as usize).min(times)
         };
-        let next_hit =
-            |t: usize| truth[t.min(truth.len())..].iter().position(|&v| v != 0).map_or(times, |k| t + k);
+        let next_hit = |t: usize| {
+            let rest = &truth[t.min(truth.len())..];
+            // Sixteen at a time: most are none.
+            let calm = rest.chunks_exact(16).take_while(|part| part.iter().fold(0, |all, v| all | v) == 0);
+            let from = calm.count() * 16;
+            rest[from..].iter().position(|&v| v != 0).map_or(times, |k| t + from + k)
+        };
         let mut t = 0;
         let mut last_end = 0usize;
         let mut last_peak = 0u8;
@@ -461,6 +525,8 @@ fn class(x: f32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quick::{Index, Lie, hits};
+    use super::super::rows::{Given, Taken};
     use super::*;
     use crate::entropy::binary::{Decoder, Encoder};
 
@@ -491,12 +557,31 @@ mod tests {
             let alphabet = Alphabet::Range(70, 70 + 75);
             Deep::new(Habits { alphabet, base: 72, unit: 40, period: 5 }, sides)
         };
+        let index = Index::new(&hits(&v), sides[3]);
+        let given = || Given::new(&index, sides[3]);
+        let taken = || Taken::<u32>::new(v.len(), Lie::plain(v.len() / sides[3], sides[3]));
+        let plainly = |c: &mut dyn FnMut(&mut Deep, &mut At)| {
+            let mut model = model();
+            let mut at = model.at_start();
+            c(&mut model, &mut at);
+        };
         let (mut wide, mut plain) = (Encoder::new(), Encoder::new());
-        model().code(&mut wide, &v).unwrap();
-        model().walk(&mut plain, &v).unwrap();
+        // In one go, or in steps.
+        model().code(&mut wide, &mut given()).unwrap();
+        plainly(&mut |model, at| {
+            let mut rows = given();
+            let steps = (1..).take_while(|k| !model.walk(&mut plain, &mut rows, at, k * 500).unwrap());
+            assert!(steps.count() > 9);
+        });
         let (wide, plain) = (wide.finish(), plain.finish());
         assert!(wide == plain, "{} bytes, {} bytes", wide.len(), plain.len());
-        assert!(model().walk(&mut Decoder::new(&wide), &[]).unwrap() == v);
-        assert!(model().code(&mut Decoder::new(&plain), &[]).unwrap() == v);
+        let mut rows = taken();
+        plainly(&mut |model, at| {
+            assert!(model.walk(&mut Decoder::new(&wide), &mut rows, at, usize::MAX).unwrap());
+        });
+        assert!(rows.cells == v);
+        let mut rows = taken();
+        model().code(&mut Decoder::new(&plain), &mut rows).unwrap();
+        assert!(rows.cells == v);
     }
 }

@@ -271,17 +271,16 @@ impl Gaps {
         let r = pad + NEAR;
         let n = s.len;
         let q = |n: u32| if n < 4 { n as usize } else { (n.ilog2() as usize + 2).min(7) };
-        let around = |from: usize, to: usize| {
-            [
-                p1.count(r + 1, from, to),
-                p1.count(r + 2, from, to),
-                p1.count(r - 1, from, to) + p0.count(r - 2, from, to),
-                p2.count(r, from, to) + p2.count(r + 1, from, to),
-            ]
-            .map(|n| if n < 3 { n } else { 3 })
-        };
+        let few = |n: [usize; 4]| n.map(|n| if n < 3 { n } else { 3 });
         let nc = length_class(n);
-        let near = around(s.from, s.from + n);
+        let (from, to) = (s.from, s.from + n);
+        let mut all = [
+            p1.count(r + 1, from, to),
+            p1.count(r + 2, from, to),
+            p1.count(r - 1, from, to) + p0.count(r - 2, from, to),
+            p2.count(r, from, to) + p2.count(r + 1, from, to),
+        ];
+        let near = few(all);
         let (h0, h1, h2) = (q(p0.hits(r - 1)), q(p1.hits(r)), q(p0.hits(r)));
         let contexts = [
             nc * 64 + near[0] * 16 + near[1] * 4 + near[2],
@@ -300,7 +299,22 @@ impl Gaps {
         let (mut from, mut to) = (0, n);
         while to - from > 1 {
             let middle = from + (to - from) / 2;
-            let (a, b) = (around(s.from + from, s.from + middle), around(s.from + middle, s.from + to));
+            // Of what is around all that is left, what lies before the middle.
+            let (begin, end) = (s.from + from, s.from + middle);
+            let before = |n: usize, rows: [(&Plane, usize); 2]| match n {
+                0 => 0,
+                _ => rows.iter().map(|(plane, row)| plane.count(*row, begin, end)).sum(),
+            };
+            // A row before all.
+            let none = (p0, 0);
+            let first = [
+                before(all[0], [(p1, r + 1), none]),
+                before(all[1], [(p1, r + 2), none]),
+                before(all[2], [(p1, r - 1), (p0, r - 2)]),
+                before(all[3], [(p2, r), (p2, r + 1)]),
+            ];
+            let second: [usize; 4] = std::array::from_fn(|k| all[k] - first[k]);
+            let (a, b) = (few(first), few(second));
             let class = length_class(to - from);
             let contexts = [
                 class * 2 + usize::from(from == 0),
@@ -309,9 +323,9 @@ impl Gaps {
                 class * 64 + a[1] * 16 + b[1] * 4 + a[3],
             ];
             if self.half.code(self.t, c, hit >= middle, contexts, [class, 0]) {
-                from = middle;
+                (from, all) = (middle, second);
             } else {
-                to = middle;
+                (to, all) = (middle, first);
             }
         }
         Some(from)

@@ -22,10 +22,8 @@ const FALL: f32 = 1.0 / 65536.0;
 pub struct Tables {
     /// Logit of (i + 1/2) / 4096.
     stretch: [f32; STEPS],
-    /// Probability of the middles of the 2048 parts of -11 .. 11.
-    squash: [f32; PARTS],
-    /// What a coder takes for it.
-    coded: [u16; PARTS],
+    /// Probability of the middles of the 2048 parts of -11 .. 11, and what a coder takes for it.
+    squash: [(f32, u32); PARTS],
     /// (n + 0.3) / (n + 1.5) for n bits seen, of at most 63.
     trust: [f32; 1024],
 }
@@ -42,15 +40,15 @@ fn ln(x: f64) -> f64 {
 
 /// The tables.
 pub static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let mut t = Tables { stretch: [0.0; STEPS], squash: [0.0; PARTS], coded: [0; PARTS], trust: [0.0; 1024] };
+    let mut t = Tables { stretch: [0.0; STEPS], squash: [(0.0, 0); PARTS], trust: [0.0; 1024] };
     for (i, x) in t.stretch.iter_mut().enumerate() {
         let p = (i as f64 + 0.5) / STEPS as f64;
         *x = ln(p / (1.0 - p)) as f32;
     }
     for (i, x) in t.squash.iter_mut().enumerate() {
         let y = f64::from(EDGE) * ((2 * i + 1) as f64 / PARTS as f64 - 1.0);
-        *x = (1.0 / (1.0 + math::exp(-y))) as f32;
-        t.coded[i] = ((*x * 65536.0) as i32).clamp(12, 65524) as u16;
+        let p = (1.0 / (1.0 + math::exp(-y))) as f32;
+        *x = (p, ((p * 65536.0) as i32).clamp(12, 65524) as u32);
     }
     for (n, x) in t.trust.iter_mut().enumerate() {
         let n = n.min(TRUSTED) as f32;
@@ -59,12 +57,23 @@ pub static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     t
 });
 
+/// Bits of four numbers, two by two: where they are side by side in a register, each half leaves it at once.
+#[inline(always)]
+pub fn pairs(x: [f32; 4]) -> [u64; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        return pulp::cast(sse._mm_setr_ps(x[0], x[1], x[2], x[3]));
+    }
+    let x = x.map(|x| u64::from(x.to_bits()));
+    [x[0] | x[1] << 32, x[2] | x[3] << 32]
+}
+
 impl Tables {
-    /// Logit of a probability from 0 to 1.
+    /// Logits of probabilities from 0 to 1.
     #[inline(always)]
-    pub fn logit(&self, p: f32) -> f32 {
-        let p = if p < 0.9998 { p } else { 0.9998 };
-        self.stretch[(p + 1.0).to_bits() as usize >> 11 & (STEPS - 1)]
+    pub fn logits(&self, p: [f32; 4]) -> [f32; 4] {
+        let [a, b] = pairs(p.map(|p| if p < 0.9998 { p + 1.0 } else { 0.9998 + 1.0 }));
+        [a >> 11, a >> 43, b >> 11, b >> 43].map(|at| self.stretch[at as usize & (STEPS - 1)])
     }
 
     /// Probability of a logit, as it is and as a coder takes it.
@@ -75,7 +84,7 @@ impl Tables {
         // From 1 to 2, of which the highest bits of the mantissa are the part.
         let at = x * (0.5 / EDGE) + 1.5;
         let part = at.to_bits() as usize >> 12 & (PARTS - 1);
-        (self.squash[part], u32::from(self.coded[part]))
+        self.squash[part]
     }
 
     /// Counters as inputs: the less they have seen, the nearer to 0.
@@ -128,7 +137,8 @@ impl<const N: usize> Net<N> {
     #[inline(always)]
     pub fn rows(&mut self, second: usize) -> Rows<'_, N> {
         let [a, b] = &mut self.weights;
-        Rows { first: a, second: &mut b[second], rate: &mut self.rate, least: self.least }
+        let home = &mut b[second];
+        Rows { first: a, second: *home, home, rate: &mut self.rate, least: self.least }
     }
 
     /// The probability by the inputs; `at` chooses the weights.
@@ -140,14 +150,18 @@ impl<const N: usize> Net<N> {
     /// Follows the error.
     #[inline(always)]
     pub fn update(&mut self, mixed: &Mixed<N>, at: [usize; 2], bit: bool) {
-        self.rows(at[1]).update(mixed, at[0], bit);
+        let mut rows = self.rows(at[1]);
+        rows.update(mixed, at[0], bit);
+        rows.keep();
     }
 }
 
 /// Weights of a net, as far as one context chooses them.
 pub struct Rows<'a, const N: usize> {
     first: &'a mut [[f32; N]],
-    second: &'a mut [f32; N],
+    /// As it is now; `home` gets it in the end.
+    second: [f32; N],
+    home: &'a mut [f32; N],
     rate: &'a mut f32,
     least: f32,
 }
@@ -156,9 +170,9 @@ impl<const N: usize> Rows<'_, N> {
     /// The probability by the inputs.
     #[inline(always)]
     pub fn mix(&self, t: &Tables, x: [f32; N], at: usize) -> Mixed<N> {
-        let (a, b) = (&self.first[at], &*self.second);
-        let mut lanes = [0.0f32; 4];
-        for q in 0..N / 4 {
+        let (a, b) = (&self.first[at], &self.second);
+        let mut lanes: [f32; 4] = std::array::from_fn(|k| x[k] * (a[k] + b[k]));
+        for q in 1..N / 4 {
             for k in 0..4 {
                 lanes[k] += x[q * 4 + k] * (a[q * 4 + k] + b[q * 4 + k]);
             }
@@ -185,6 +199,12 @@ impl<const N: usize> Rows<'_, N> {
             *w += d;
         }
     }
+
+    /// Keeps what was learnt.
+    #[inline(always)]
+    pub fn keep(self) {
+        *self.home = self.second;
+    }
 }
 
 impl<const N: usize> Mixed<N> {
@@ -192,5 +212,17 @@ impl<const N: usize> Mixed<N> {
     #[inline(always)]
     pub fn p(&self) -> u32 {
         self.coded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_the_bits() {
+        let x = [1.25f32, -0.0, 1.999_999_9, 3e-39];
+        let bits = x.map(|x| u64::from(x.to_bits()));
+        assert_eq!(pairs(x), [bits[0] | bits[1] << 32, bits[2] | bits[3] << 32]);
     }
 }

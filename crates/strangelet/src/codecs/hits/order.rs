@@ -3,12 +3,16 @@
 //! Along the axis of time hits follow hits and values follow values; the next best is that of the pads, then that of the
 //! layers. What is left, and comes first, are frames that have nothing to do with each other.
 
-use super::quick::{self, Count};
+use super::quick::{self, Count, Divisor, Hit, Index, Lie};
 
 /// Most axes.
 pub const MOST: usize = 8;
-/// Hits that are looked at.
-const LOOKS: usize = 1 << 15;
+/// Hits that are looked at, at first and where that leaves much open.
+const LOOKS: [usize; 2] = [1 << 10, 1 << 12];
+/// Hits next to each other among those.
+const TOGETHER: usize = 16;
+/// Gains whose ratio is nearer to 1 than this, by few hits, leave something open.
+const CLEAR: f64 = 0.93;
 
 /// Axes of an array, and the order to walk through them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,16 @@ impl Order {
         sides
     }
 
+    /// The runs of the hits of an array.
+    pub fn index(&self, hits: &[Hit]) -> Index {
+        quick::index(hits, &self.axes, &self.walk)
+    }
+
+    /// Where the rows of the walk lie.
+    pub fn lie(&self) -> Lie {
+        Lie::new(&self.axes, &self.walk)
+    }
+
     fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.axes.len()];
         for k in (1..self.axes.len()).rev() {
@@ -36,97 +50,62 @@ impl Order {
         }
         strides
     }
-
-    /// Calls `f` with the place of each run of the fastest axis, in the order of the walk, and the distance of its cells.
-    fn rows(&self, mut f: impl FnMut(usize, usize)) {
-        let strides = self.strides();
-        let Some((&fastest, outer)) = self.walk.split_last() else { return };
-        let mut at = vec![0usize; outer.len()];
-        let mut from = 0;
-        loop {
-            f(from, strides[fastest]);
-            let mut k = outer.len();
-            loop {
-                if k == 0 {
-                    return;
-                }
-                k -= 1;
-                let axis = outer[k];
-                at[k] += 1;
-                from += strides[axis];
-                if at[k] < self.axes[axis] {
-                    break;
-                }
-                from -= strides[axis] * self.axes[axis];
-                at[k] = 0;
-            }
-        }
-    }
-
-    /// The cells in the order of the walk.
-    pub fn forward(&self, cells: &[u32]) -> Vec<u32> {
-        let mut out = Vec::with_capacity(cells.len());
-        let n = self.walk.last().map_or(0, |&a| self.axes[a]);
-        self.rows(|from, step| {
-            let row = cells.get(from..).unwrap_or(&[]);
-            out.extend(row.iter().step_by(step.max(1)).take(n));
-        });
-        out
-    }
-
-    /// The cells in their own order.
-    pub fn inverse<T: Copy + Default>(&self, walked: &[u32], convert: impl Fn(u32) -> T) -> Vec<T> {
-        let mut out = vec![T::default(); walked.len()];
-        let n = self.walk.last().map_or(1, |&a| self.axes[a]).max(1);
-        let mut rows = walked.chunks_exact(n);
-        self.rows(|from, step| {
-            let to = out.get_mut(from..).unwrap_or(&mut []);
-            for (to, &v) in to.iter_mut().step_by(step.max(1)).zip(rows.next().unwrap_or(&[])) {
-                *to = convert(v);
-            }
-        });
-        out
-    }
 }
 
 /// How much hits tell of those next to them along an axis: bits saved for each hit.
-fn gain<T: Count>(cells: &[T], hits: &[usize], side: usize, stride: usize, share: f64) -> f64 {
-    let (mut both, mut asked, mut near, mut apart, mut last) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0u32);
-    for &i in hits {
-        if i / stride % side + 1 == side {
+fn gain<T: Count>(cells: &[T], hits: &[Hit], side: usize, stride: usize, share: f64) -> f64 {
+    let (by_stride, by_side) = (Divisor::new(stride), Divisor::new(side));
+    // Twice the differences and 1 each, without a branch on what is there.
+    let (mut both, mut asked, mut near, mut apart, mut last) = (0u64, 0u64, 0u64, 0u64, 0u32);
+    for hit in hits {
+        let at = by_stride.of(hit.place);
+        if at - by_side.of(at) * side as u32 + 1 == side as u32 {
             continue;
         }
-        asked += 1.0;
-        let (a, b) = (cells[i].wide(), cells[i + stride].wide());
-        if b > 0 {
-            both += 1.0;
-            near += f64::from(a.abs_diff(b)) + 0.5;
-            apart += f64::from(last.abs_diff(b)) + 0.5;
-            last = a;
-        }
+        asked += 1;
+        let a = hit.value;
+        let Some(b) = cells.get(hit.place as usize + stride).map(|b| b.wide()) else { continue };
+        let there = u64::from(b > 0);
+        both += there;
+        near += there * (2 * u64::from(a.abs_diff(b)) + 1);
+        apart += there * (2 * u64::from(last.abs_diff(b)) + 1);
+        last = if b > 0 { a } else { last };
     }
-    if asked < 1.0 || both < 1.0 {
+    if asked < 1 || both < 1 {
         return 0.0;
     }
     // A hit next to a hit: as often as seen instead of as often as anywhere.
-    let seen = both / asked;
+    let seen = both as f64 / asked as f64;
     let mask = if seen > share { seen * (seen / share).log2() } else { 0.0 };
-    mask + seen * (apart / near).log2().max(0.0)
+    mask + seen * (apart as f64 / near as f64).log2().max(0.0)
 }
 
 /// The order in which hits tell most of those that follow. Axes of one cell are left out.
-pub fn find<T: Count>(cells: &[T], axes: &[usize]) -> Vec<Order> {
+pub fn find<T: Count>(cells: &[T], hits: &[Hit], axes: &[usize]) -> Vec<Order> {
     let axes: Vec<usize> = axes.iter().copied().filter(|&n| n > 1).collect();
     let mut order = Order { walk: (0..axes.len()).collect(), axes };
     let strides = order.strides();
-    let hits = quick::places(cells);
-    let all = hits.len();
-    let every = all.div_ceil(LOOKS).max(1);
-    // Whole stretches, so that what lies near in memory is read at once.
-    let hits: Vec<usize> = hits.chunks(64).step_by(every).flatten().copied().collect();
-    let share = all as f64 / cells.len().max(1) as f64;
-    let gains: Vec<f64> =
-        order.axes.iter().zip(&strides).map(|(&n, &s)| gain(cells, &hits, n, s, share)).collect();
+    let share = hits.len() as f64 / cells.len().max(1) as f64;
+    let some = |looks: usize| {
+        let every = hits.len().div_ceil(looks).max(1);
+        let mut some = Vec::with_capacity(hits.len() / every + TOGETHER);
+        hits.chunks(TOGETHER).step_by(every).for_each(|part| some.extend_from_slice(part));
+        some
+    };
+    let of = |some: &[Hit], a: usize| gain(cells, some, order.axes[a], strides[a], share);
+    let few = some(LOOKS[0]);
+    let mut gains: Vec<f64> = order.walk.iter().map(|&a| of(&few, a)).collect();
+    let mut sorted = order.walk.clone();
+    sorted.sort_by(|&a, &b| gains[a].total_cmp(&gains[b]));
+    // The last three have to be known; what is before them only from them. Those that are not are looked at again.
+    let unclear = |pair: &&[usize]| gains[pair[0]] >= CLEAR * gains[pair[1]] && gains[pair[1]] > 0.0;
+    let mut again: Vec<usize> = sorted.windows(2).rev().take(3).filter(unclear).flatten().copied().collect();
+    if few.len() < hits.len() && !again.is_empty() {
+        again.sort_unstable();
+        again.dedup();
+        let more = some(LOOKS[1]);
+        again.iter().for_each(|&a| gains[a] = of(&more, a));
+    }
     // The frames keep their order; then the best three, the best last.
     let mut ranked = order.walk.clone();
     ranked.sort_by(|&a, &b| gains[a].total_cmp(&gains[b]));
@@ -152,13 +131,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn walks_come_back() {
+    fn the_last_three_axes_are_layers_pads_and_times() {
         let order = Order { axes: vec![2, 3, 4, 5], walk: vec![2, 0, 3, 1] };
-        let cells: Vec<u32> = (0..120).collect();
-        let walked = order.forward(&cells);
-        assert_eq!(walked[..3], [0, 20, 40]);
-        assert_eq!(walked[3], 1);
-        assert_eq!(order.inverse(&walked, |v| v), cells);
         assert_eq!(order.sides(), [4, 2, 5, 3]);
     }
 
@@ -178,6 +152,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(find(&cells, &[a, b, 1, c])[0].walk, [0, 2, 1]);
+        let hits = quick::hits(&cells);
+        assert_eq!(find(&cells, &hits, &[a, b, 1, c])[0].walk, [0, 2, 1]);
     }
 }

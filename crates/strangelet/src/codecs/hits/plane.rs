@@ -4,6 +4,8 @@
 pub const EDGE: usize = 4;
 /// Rows before and behind a layer.
 pub const NEAR: usize = 3;
+/// Rows of fewer hits are looked at hit by hit.
+const FEW: u32 = 40;
 /// The middle of a window.
 pub const HERE: usize = EDGE;
 
@@ -55,13 +57,40 @@ impl Plane {
 
     /// Forgets all hits.
     pub fn clear(&mut self) {
+        for row in 0..self.hits.len() {
+            self.clear_row(row);
+        }
+    }
+
+    /// Forgets the hits of a row.
+    #[inline(always)]
+    pub fn clear_row(&mut self, row: usize) {
         // Only what was used.
-        for (r, n) in self.hits.iter_mut().enumerate() {
-            if *n > 0 {
-                *n = 0;
-                self.cells[r * self.stride..][..self.stride].fill(EMPTY);
-                self.marks[r * self.words..][..self.words].fill(0);
+        if self.hits[row] > 0 {
+            let cells = &mut self.cells[row * self.stride..][..self.stride];
+            let marks = &mut self.marks[row * self.words..][..self.words];
+            if self.hits[row] < FEW {
+                for (word, mark) in marks.iter_mut().enumerate().skip(1) {
+                    let mut bits = std::mem::take(mark);
+                    while bits != 0 {
+                        cells[EDGE + (word - 1) * 64 + bits.trailing_zeros() as usize] = EMPTY;
+                        bits &= bits - 1;
+                    }
+                }
+            } else {
+                cells.fill(EMPTY);
+                marks.fill(0);
             }
+            self.hits[row] = 0;
+        }
+    }
+
+    /// Looks at a row that will be needed soon: what it takes to get it from afar is waited for once.
+    #[inline(always)]
+    pub fn warm(&self, row: usize) {
+        if self.hits[row] > 0 {
+            let cells = &self.cells[row * self.stride..][..self.stride];
+            std::hint::black_box(cells.iter().step_by(8).fold(0, |all, cell| all | cell.class));
         }
     }
 

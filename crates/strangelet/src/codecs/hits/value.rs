@@ -1,7 +1,7 @@
 //! Values of hits: how far each lies from what its neighbours let expect.
 
 use super::bundle::Visit;
-use super::net::{Net, Rows, TABLES, Tables};
+use super::net::{Net, Rows, TABLES, Tables, pairs};
 use crate::entropy::binary::BitCoder;
 use crate::entropy::mix::Counter;
 use crate::error::Result;
@@ -27,7 +27,63 @@ pub enum Alphabet {
     /// All from the first to the last.
     Range(u32, u32),
     /// Some.
-    Palette(Vec<u32>),
+    Palette(List),
+}
+
+/// Values in rising order, at least one.
+#[derive(Clone)]
+pub struct List {
+    values: Vec<u32>,
+    /// How many values are below the first one, the next number, and so on to the last one; empty where that is far.
+    below: Vec<u16>,
+}
+
+/// Span of values up to which it is known what is below each number.
+const KNOWN: u32 = 4096;
+
+impl List {
+    /// Of values in rising order, at least one, at most [`super::MAX_PALETTE`].
+    pub fn new(values: Vec<u32>) -> Self {
+        let mut below = Vec::new();
+        if let (Some(&first), Some(&last)) = (values.first(), values.last())
+            && last - first < KNOWN
+            && last < 1 << 24
+        {
+            for (n, pair) in values.windows(2).enumerate() {
+                below.resize((pair[0] - first) as usize + 1, n as u16);
+                below.resize((pair[1] - first) as usize, n as u16 + 1);
+            }
+            below.resize((last - first) as usize + 1, values.len() as u16 - 1);
+        }
+        List { values, below }
+    }
+
+    /// The values.
+    pub fn values(&self) -> &[u32] {
+        &self.values
+    }
+
+    /// How many values are less than a number.
+    #[inline(always)]
+    fn rank(&self, value: u32) -> usize {
+        let first = self.values.first().copied().unwrap_or(0);
+        match self.below.get(value.saturating_sub(first) as usize) {
+            Some(&n) => n.into(),
+            None if self.below.is_empty() => self.values.partition_point(|&x| x < value),
+            None => self.values.len(),
+        }
+    }
+
+    /// How many values are less than a place.
+    #[inline(always)]
+    fn before(&self, place: f32) -> usize {
+        if self.below.is_empty() {
+            return self.values.partition_point(|&x| (x as f32) < place);
+        }
+        // All values are exact: those below the next integer.
+        let whole = place as u32;
+        self.rank(if (whole as f32) < place { whole.saturating_add(1) } else { whole })
+    }
 }
 
 impl Alphabet {
@@ -35,7 +91,7 @@ impl Alphabet {
     pub fn len(&self) -> usize {
         match self {
             Alphabet::Range(a, b) => (*b - *a) as usize + 1,
-            Alphabet::Palette(v) => v.len(),
+            Alphabet::Palette(v) => v.values.len(),
         }
     }
 
@@ -44,7 +100,7 @@ impl Alphabet {
     pub fn value(&self, symbol: usize) -> u32 {
         match self {
             Alphabet::Range(a, _) => a + symbol as u32,
-            Alphabet::Palette(v) => v[symbol],
+            Alphabet::Palette(v) => v.values[symbol],
         }
     }
 
@@ -53,7 +109,7 @@ impl Alphabet {
     pub fn symbol(&self, value: u32) -> usize {
         match self {
             Alphabet::Range(a, _) => value.wrapping_sub(*a) as usize,
-            Alphabet::Palette(v) => v.partition_point(|&x| x < value),
+            Alphabet::Palette(v) => v.rank(value),
         }
     }
 
@@ -61,8 +117,10 @@ impl Alphabet {
     #[inline(always)]
     fn edge(&self, symbol: usize) -> f32 {
         match self {
-            Alphabet::Range(a, _) => *a as f32 + (symbol as f32 - 0.5),
-            Alphabet::Palette(v) => (v[symbol] as f32 + v[symbol.max(1) - 1] as f32) * 0.5,
+            Alphabet::Range(a, _) => *a as f32 + (symbol as i64 as f32 - 0.5),
+            Alphabet::Palette(List { values: v, .. }) => {
+                (v[symbol] as f32 + v[symbol.max(1) - 1] as f32) * 0.5
+            }
         }
     }
 
@@ -77,8 +135,9 @@ impl Alphabet {
                 let x = if x < n { x } else { n };
                 ((x + 0.5) as usize, 1.0)
             }
-            Alphabet::Palette(v) => {
-                let mut s = v.partition_point(|&x| (x as f32) < place).min(v.len() - 1);
+            Alphabet::Palette(list) => {
+                let v = &list.values;
+                let mut s = list.before(place).min(v.len() - 1);
                 if s > 0 && place - (v[s - 1] as f32) < v[s] as f32 - place {
                     s -= 1;
                 }
@@ -144,8 +203,11 @@ const BELL_PARTS: usize = 512;
 /// Tails of both shapes, first the narrow one: what lies below -16 ..= 16, and what there is until the next entry.
 pub struct Tails([[f32; 2]; 2 * BELL_PARTS]);
 
+/// Part of the range beyond which nothing changes.
+const EDGE: f32 = 15.99 * (0.5 / BELL_RANGE);
+
 /// Where the shape of each bell begins.
-const SHAPES: [u32; BELLS] = [BELL_PARTS as u32, 0, 0, 0];
+const SHAPES: [usize; BELLS] = [BELL_PARTS, 0, 0, 0];
 
 /// The tables of the tails.
 pub static TAILS: std::sync::LazyLock<Tails> = std::sync::LazyLock::new(|| {
@@ -155,29 +217,30 @@ pub static TAILS: std::sync::LazyLock<Tails> = std::sync::LazyLock::new(|| {
         let bell = Bell::new(0.0, 1.0, shape);
         let below = |i: usize| bell.below(f64::from(i as f32 / BELL_STEPS - BELL_RANGE)) as f32;
         for i in 0..BELL_PARTS {
-            t.0[half * BELL_PARTS + i] = [below(i), below(i + 1) - below(i)];
+            t.0[half * BELL_PARTS + i] = [below(i), (below(i + 1) - below(i)) * (1.0 / 16384.0)];
         }
     }
     t
 });
 
 impl Tails {
-    /// What of each bell lies below `sign` * (a place - its middle), in units of its size.
+    /// What of each bell lies below (a place - its middle) * its scale, where from -1/2 to 1/2 is the range.
     #[inline(always)]
-    fn beyond(&self, e: &Bells, place: f32, sign: f32) -> [f32; BELLS] {
-        let (mut at, mut part) = ([0u32; BELLS], [0.0f32; BELLS]);
+    fn beyond(&self, middle: &[f32; BELLS], scale: &[f32; BELLS], place: f32) -> [f32; BELLS] {
+        let (mut z, mut part) = ([0.0f32; BELLS], [0.0f32; BELLS]);
         for k in 0..BELLS {
-            let z = (place - e.middle[k]) * e.inverse[k] * sign;
-            let z = if z > -15.99 { z } else { -15.99 };
-            let z = if z < 15.99 { z } else { 15.99 };
+            let x = (place - middle[k]) * scale[k];
+            let x = if x > -EDGE { x } else { -EDGE };
+            let x = if x < EDGE { x } else { EDGE };
             // From 1 to 2: nine bits of the mantissa choose, the others are the part.
-            let x = (z * (0.5 / BELL_RANGE) + 1.5).to_bits();
-            at[k] = (x >> 14 & 511) + SHAPES[k];
-            part[k] = (x & 0x3fff) as i32 as f32 * (1.0 / 16384.0);
+            z[k] = x + 1.5;
+            part[k] = (z[k].to_bits() & 0x3fff) as i32 as f32;
         }
+        let [a, b] = pairs(z);
+        let at = [a >> 14, a >> 46, b >> 14, b >> 46];
         let mut f = [0.0f32; BELLS];
         for k in 0..BELLS {
-            let [below, more] = self.0[at[k] as usize & (2 * BELL_PARTS - 1)];
+            let [below, more] = self.0[SHAPES[k] + (at[k] as usize & (BELL_PARTS - 1))];
             f[k] = below + more * part[k];
         }
         f
@@ -217,6 +280,9 @@ struct Asked<'a> {
     bells: &'a Bells,
     alphabet: &'a Alphabet,
     origin: usize,
+    /// The side of the origin that is looked at, and the scales of the bells there.
+    side: isize,
+    scale: [f32; BELLS],
 }
 
 impl Asked<'_> {
@@ -232,12 +298,9 @@ impl Asked<'_> {
     ) -> bool {
         let node = node & (NODES - 1);
         let mut x = [0.0f32; INPUTS];
+        let logits = self.t.logits(std::array::from_fn(|b| one[b] / all[b]));
         for b in 0..BELLS {
-            x[b] = one[b] / all[b];
-        }
-        for b in 0..BELLS {
-            let logit = self.t.logit(x[b]);
-            x[b] = if all[b] > 1e-9 { logit } else { 0.0 };
+            x[b] = if all[b] > 1e-9 { logits[b] } else { 0.0 };
         }
         let mut cells = [Counter::default(); COUNTERS];
         for (cell, counters) in cells.iter_mut().zip(&self.counters) {
@@ -253,11 +316,18 @@ impl Asked<'_> {
         bit
     }
 
-    /// What lies beyond a distance from the origin, on a side of it (1 or -1).
+    /// What lies beyond a distance from the origin, on the side looked at.
     #[inline(always)]
-    fn beyond(&self, side: isize, distance: usize) -> [f32; BELLS] {
-        let at = self.origin.wrapping_add_signed((distance as isize).wrapping_mul(side));
-        self.tails.beyond(self.bells, self.alphabet.edge(at), -(side as i32) as f32)
+    fn beyond(&self, distance: usize) -> [f32; BELLS] {
+        let at = self.origin.wrapping_add_signed((distance as isize).wrapping_mul(self.side));
+        self.tails.beyond(&self.bells.middle, &self.scale, self.alphabet.edge(at))
+    }
+
+    /// Looks to a side of the origin: 1 or -1.
+    #[inline(always)]
+    fn look(&mut self, side: isize) {
+        self.side = side;
+        self.scale = self.bells.inverse.map(|x| x * (-(side as i32) as f32 * (0.5 / BELL_RANGE)));
     }
 }
 
@@ -303,23 +373,26 @@ impl Values {
         let counters = [&mut first[a & M], &mut second[b & M], &mut third[d & M], &mut fourth[f & M]];
         let (t, tails) = (self.t, self.tails);
         let weights = self.net.rows(e.set);
-        let mut asked = Asked { t, counters, weights, tails, bells: &e.bells, alphabet, origin };
+        let (bells, scale) = (&e.bells, [0.0; BELLS]);
+        let mut asked = Asked { t, counters, weights, tails, bells, alphabet, origin, side: 1, scale };
+        asked.look(1);
         let all = [1.0; BELLS];
         let (mut up, mut rest) = (true, all);
         if origin > 0 {
-            rest = asked.beyond(1, 0);
+            rest = asked.beyond(0);
             up = asked.decide(c, symbol >= origin, rest, all, 0);
             if !up {
-                rest = asked.beyond(-1, 0);
+                asked.look(-1);
+                rest = asked.beyond(0);
             }
         }
         let side = usize::from(!up);
-        let sign = 1 - 2 * side as isize;
         let size = e.size / gap * 1.2;
         // The power of two below it, by its exponent.
         let mut width = if size >= 2.0 { 1usize << ((size.to_bits() >> 23) - 127).min(20) } else { 1 };
         // Distance from the origin: up 0, 1, 2, ...; down 1, 2, 3, ... minus one.
-        let room = if up { count - origin } else { origin };
+        // In a range that is too wide for single precision the origin may lie beyond it; no value does.
+        let room = if up { count.saturating_sub(origin) } else { origin };
         let target =
             if up { symbol.wrapping_sub(origin) } else { origin.wrapping_sub(symbol).wrapping_sub(1) };
         let (mut near, mut bucket) = (0usize, 0usize);
@@ -331,7 +404,7 @@ impl Values {
                 end = room;
                 break;
             }
-            let far = asked.beyond(sign, end);
+            let far = asked.beyond(end);
             if !asked.decide(c, target >= end, far, rest, 1 + side * 8 + bucket.min(7)) {
                 for b in 0..BELLS {
                     inside[b] = rest[b] - far[b];
@@ -352,7 +425,7 @@ impl Values {
         let coarse = 17 + side * 16 + bucket.min(3) * 4;
         while end - near > 1 {
             let middle = near + (end - near) / 2;
-            let far = asked.beyond(sign, middle);
+            let far = asked.beyond(middle);
             // The nearer half is what is beyond `near` minus what is beyond the middle.
             let mut one = [0.0f32; BELLS];
             for b in 0..BELLS {
@@ -373,6 +446,8 @@ impl Values {
             path = (path * 2 + usize::from(upper)) & 3;
             depth += 1;
         }
-        if up { origin + near } else { origin - near - 1 }
+        asked.weights.keep();
+        let symbol = if up { origin.saturating_add(near) } else { origin - near - 1 };
+        symbol.min(count - 1)
     }
 }

@@ -15,6 +15,8 @@ const STEP: u16 = 16;
 const FULL: u32 = 49_000;
 /// Slots that share an entry of the first look.
 const GLANCE: u32 = 9;
+/// First looks.
+const LOOKS: usize = 1 << (SCALE - GLANCE);
 /// A table whose counts start even.
 pub const EVEN: u8 = 255;
 /// Counts at the start by the distance from a centre: 1 + 32 w^2 / (w^2 + d^2), w = 2 + centre / 16.
@@ -45,7 +47,7 @@ pub struct Table<const N: usize> {
     n: u8,
     centre: u8,
     /// The symbol at every 512th slot.
-    first: [u8; 1 << (SCALE - GLANCE)],
+    first: [u8; LOOKS],
     /// Where the interval of each symbol starts; 2^15 from `n` on.
     starts: [u16; N],
     counts: [u16; N],
@@ -57,7 +59,7 @@ impl<const N: usize> Table<N> {
         Table {
             starts: [0; N],
             counts: [0; N],
-            first: [0; 1 << (SCALE - GLANCE)],
+            first: [0; LOOKS],
             left: 0,
             pace: 0,
             n: n.clamp(1, N - 1) as u8,
@@ -82,11 +84,19 @@ impl<const N: usize> Table<N> {
                 *c = bell.map_or(1, |bell| bell[i.abs_diff(self.centre as usize) & 63]);
             }
         }
-        let mut below = [0u32; N];
+        // Four quarters at once, as each sum waits for the one before.
+        let quarter = N / 4;
+        let (mut below, mut sums) = ([0u32; N], [0u32; 4]);
+        for i in 0..quarter {
+            for (q, sum) in sums.iter_mut().enumerate() {
+                below[q * quarter + i] = *sum;
+                *sum += self.counts[q * quarter + i] as u32;
+            }
+        }
         let mut total = 0;
-        for (b, &c) in below.iter_mut().zip(&self.counts) {
-            *b = total;
-            total += c as u32;
+        for (below, sum) in below.chunks_exact_mut(quarter).zip(sums) {
+            below.iter_mut().for_each(|b| *b += total);
+            total += sum;
         }
         let share = ((ONE - n as u32) << 16) / total.max(1);
         for (i, (start, &b)) in self.starts.iter_mut().zip(&below).enumerate() {
@@ -94,14 +104,22 @@ impl<const N: usize> Table<N> {
         }
         self.starts[n..].fill(ONE as u16);
         if DECODING {
-            let mut first = [0u8; 2 << (SCALE - GLANCE)];
+            const PART: usize = LOOKS / 4;
+            let mut first = [0u8; 2 * LOOKS];
             for (i, &start) in self.starts[..n].iter().enumerate() {
-                first[(start as usize).div_ceil(1 << GLANCE) & (2 * self.first.len() - 1)] = i as u8;
+                first[(start as usize).div_ceil(1 << GLANCE) & (2 * LOOKS - 1)] = i as u8;
             }
-            let mut most = 0;
-            for (to, &from) in self.first.iter_mut().zip(&first) {
-                most = most.max(from);
-                *to = most;
+            let mut most = [0u8; 4];
+            for i in 0..PART {
+                for (q, most) in most.iter_mut().enumerate() {
+                    *most = (*most).max(first[q * PART + i]);
+                    self.first[q * PART + i] = *most;
+                }
+            }
+            let mut before = 0;
+            for (part, most) in self.first.chunks_exact_mut(PART).zip(most) {
+                part.iter_mut().for_each(|f| *f = (*f).max(before));
+                before = before.max(most);
             }
         }
         if total > FULL {

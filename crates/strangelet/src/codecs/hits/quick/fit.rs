@@ -2,13 +2,13 @@
 //! the rows is enough.
 
 use super::coder::{class, fineness};
-use super::frame::{Count, Index, Run, Values};
+use super::frame::{Index, Run, Values};
 use super::model::{
     FINEST, GRADES, INPUTS, Plan, Set, blank, coarse, from_before, grade, place, set, sets, wipe,
 };
 
 /// Hits that are looked at to find predictions: an eighth, at least and at most so many.
-const SAMPLE: [usize; 2] = [1 << 11, 1 << 14];
+const SAMPLE: [usize; 2] = [1 << 10, 1 << 14];
 /// Frames of fewer hits have few sets of places: where runs differ in length, and where most are alike.
 const SMALL: [usize; 2] = [8000, 60_000];
 /// Rows next to each other in the sample.
@@ -16,29 +16,28 @@ const TOGETHER: usize = 8;
 /// Distinct values that are worth a list.
 const LISTED: usize = 4096;
 
-/// The cells of all hits.
-fn hits<'a, T: Count>(cells: &'a [T], times: usize, index: &'a Index) -> impl Iterator<Item = &'a [T]> {
-    index.rows.iter().enumerate().flat_map(move |(k, &(row, _))| {
-        let base = row as usize * times;
-        index.of(k).iter().map(move |run| {
-            let from = base + run.start as usize;
-            &cells[from..from + run.len as usize]
-        })
+/// The values of each run.
+fn hits(index: &Index) -> impl Iterator<Item = &[u32]> {
+    let mut rest = index.values.as_slice();
+    index.runs.iter().map(move |run| {
+        let (own, others) = rest.split_at_checked(run.len as usize).unwrap_or((rest, &[]));
+        rest = others;
+        own
     })
 }
 
 /// A list of the values where there are few for their range, and their largest number.
-pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u32) {
+pub fn values(index: &Index) -> (Values, u32) {
     let (low, high) = (index.low, index.high);
     let range = high - low + 1;
     let above = (Values::Above(low - 1), range);
-    let runs = hits(cells, times, index);
-    let list = if range <= 1 << 16 { listed_narrow(runs, low, range) } else { listed_wide(runs) };
+    let list =
+        if range <= 1 << 16 { listed_narrow(hits(index), low, range) } else { listed_wide(hits(index)) };
     match list {
         // the list has to pay for itself
         Some(list)
             if list.len() as u64 * 3 <= range as u64
-                && list.len() as u64 * 64 <= index.hits.max(1024) as u64 =>
+                && list.len() as u64 * 64 <= index.hits().max(1024) as u64 =>
         {
             let most = list.len() as u32;
             (Values::Listed(list), most)
@@ -48,16 +47,12 @@ pub fn values<T: Count>(cells: &[T], times: usize, index: &Index) -> (Values, u3
 }
 
 /// The values in use within a narrow range, unless they are many.
-fn listed_narrow<'a, T: Count>(
-    runs: impl Iterator<Item = &'a [T]>,
-    low: u32,
-    range: u32,
-) -> Option<Vec<u32>> {
+fn listed_narrow<'a>(runs: impl Iterator<Item = &'a [u32]>, low: u32, range: u32) -> Option<Vec<u32>> {
     let mut used = vec![false; range as usize];
     let mut count = 0;
     for run in runs {
-        for c in run {
-            if let Some(used) = used.get_mut((c.wide() - low) as usize) {
+        for v in run {
+            if let Some(used) = used.get_mut((v - low) as usize) {
                 count += !*used as u32;
                 *used = true;
             }
@@ -66,17 +61,17 @@ fn listed_narrow<'a, T: Count>(
             return None;
         }
     }
-    Some((low..).zip(&used).filter(|(_, used)| **used).map(|(v, _)| v).collect())
+    Some((low..=u32::MAX).zip(&used).filter(|(_, used)| **used).map(|(v, _)| v).collect())
 }
 
 /// The values in use, unless they are many.
-fn listed_wide<'a, T: Count>(runs: impl Iterator<Item = &'a [T]>) -> Option<Vec<u32>> {
+fn listed_wide<'a>(runs: impl Iterator<Item = &'a [u32]>) -> Option<Vec<u32>> {
     let mut list: Vec<u32> = Vec::new();
     let mut seen = 0usize;
     for run in runs {
-        for c in run {
-            if let Err(at) = list.binary_search(&c.wide()) {
-                list.insert(at, c.wide());
+        for v in run {
+            if let Err(at) = list.binary_search(v) {
+                list.insert(at, *v);
             }
         }
         seen += run.len();
@@ -88,15 +83,13 @@ fn listed_wide<'a, T: Count>(runs: impl Iterator<Item = &'a [T]>) -> Option<Vec<
     Some(list)
 }
 
+/// 1, the inputs of a hit's prediction, and its class, all below 64.
 #[derive(Clone, Copy)]
-struct Look {
-    inputs: [u8; INPUTS],
-    class: u8,
-}
+struct Look([u8; INPUTS + 2]);
 
 /// The plan of a frame.
-pub fn plan<T: Count>(cells: &[T], sides: [usize; 3], index: &Index, values: &Values, most: u32) -> Plan {
-    let hits = index.hits;
+pub fn plan(sides: [usize; 3], index: &Index, values: &Values, most: u32) -> Plan {
+    let hits = index.hits();
     let crowd = hits.isqrt().clamp(16, 250);
     let [_, pads, times] = sides;
     let depth = fineness(most, FINEST);
@@ -120,13 +113,13 @@ pub fn plan<T: Count>(cells: &[T], sides: [usize; 3], index: &Index, values: &Va
         // the two rows before the group only tell
         let first = from.saturating_sub(2);
         for k in first..to {
-            let row = index.rows[k].0 as usize;
-            let cells = &cells[row * times..(row + 1) * times];
-            fill(&mut rows[k % 3], cells, index.of(k), values, depth);
+            let row = index.rows[k].number as usize;
+            fill(&mut rows[k % 3], index.values_of(k), index.of(k), values, depth);
             if k >= from {
                 let back = |pads_back: usize| {
-                    let there =
-                        |j: &usize| row % pads >= pads_back && index.rows[*j].0 as usize + pads_back == row;
+                    let there = |j: &usize| {
+                        row % pads >= pads_back && index.rows[*j].number as usize + pads_back == row
+                    };
                     (k.saturating_sub(2).max(first)..k).find(there).map_or(&none, |j| &rows[j % 3])
                 };
                 let (own, before, further) = (&rows[k % 3], back(1), back(2));
@@ -136,8 +129,8 @@ pub fn plan<T: Count>(cells: &[T], sides: [usize; 3], index: &Index, values: &Va
                         let at = place((run.start + p) as usize);
                         let class = own[at];
                         peak = peak.max(class);
-                        let inputs = [one, two, before[at - 1], before[at], before[at + 1], further[at]];
-                        looks[set(ends, p, run.len)].push(Look { inputs, class });
+                        let [b, c, d] = [before[at - 1], before[at], before[at + 1]];
+                        looks[set(ends, p, run.len)].push(Look([1, one, two, b, c, d, further[at], class]));
                         (one, two) = (class, one);
                     }
                     taken += run.len as usize;
@@ -156,16 +149,16 @@ pub fn plan<T: Count>(cells: &[T], sides: [usize; 3], index: &Index, values: &Va
 }
 
 impl Set {
-    fn grade(&self, coarse: u32, i: [u8; INPUTS]) -> usize {
-        let row = [0, i[2], i[3], i[4]];
-        grade(self, coarse, from_before(self, &row, &[0, 0, i[5]], 0), i[0] as u32, i[1] as u32)
+    fn grade(&self, coarse: u32, Look([_, one, two, b, c, d, f, _]): Look) -> usize {
+        grade(self, coarse, from_before(self, &[0, b, c, d], &[0, 0, f], 0), one as u32, two as u32)
     }
 }
 
-fn fill<T: Count>(row: &mut [u8], cells: &[T], runs: &[Run], values: &Values, depth: u32) {
+fn fill(row: &mut [u8], hits: &[u32], runs: &[Run], values: &Values, depth: u32) {
+    let mut hits = hits.iter();
     for run in runs {
-        for t in run.start as usize..(run.start + run.len) as usize {
-            row[place(t)] = class(values.number(cells[t].wide()), depth).0 as u8;
+        for (t, &v) in (run.start..run.start + run.len).zip(&mut hits) {
+            row[place(t as usize)] = class(values.number(v), depth).0 as u8;
         }
     }
 }
@@ -187,13 +180,12 @@ fn quantiles(counts: &[usize; 64]) -> [u8; 5] {
 /// The prediction by least squares, and contexts that hold at least `crowd` hits each.
 fn fit(looks: &[Look], crowd: usize, scale: usize, coarse: u32) -> Set {
     const N: usize = INPUTS + 1;
-    let mut sums = [[0f64; 8]; 8];
-    // sums of 4096 products below 64 x 64 are exact in an f32
-    for some in looks.chunks(4096) {
-        let mut part = [[0f32; 8]; 8];
+    let mut sums = [[0u64; 8]; 8];
+    // sums of 16 products below 64 x 64 fit in 16 bits
+    for some in looks.chunks(16) {
+        let mut part = [[0u16; 8]; 8];
         for look in some {
-            let i = look.inputs.map(|i| i as f32);
-            let x = [1.0, i[0], i[1], i[2], i[3], i[4], i[5], look.class as f32];
+            let x = look.0.map(u16::from);
             for (row, a) in part.iter_mut().zip(x) {
                 for (sum, b) in row.iter_mut().zip(x) {
                     *sum += a * b;
@@ -201,9 +193,10 @@ fn fit(looks: &[Look], crowd: usize, scale: usize, coarse: u32) -> Set {
             }
         }
         for (sum, part) in sums.as_flattened_mut().iter_mut().zip(part.as_flattened()) {
-            *sum += *part as f64;
+            *sum += u64::from(*part);
         }
     }
+    let sums = sums.map(|row| row.map(|sum| sum as f64));
     let mut set = Set { weights: [0; INPUTS], bias: 0, bounds: Vec::new() };
     if looks.is_empty() {
         return set;
@@ -216,7 +209,7 @@ fn fit(looks: &[Look], crowd: usize, scale: usize, coarse: u32) -> Set {
     let told: f64 = set.weights.iter().zip(&sums[0][1..]).map(|(&w, s)| w as f64 * s).sum();
     set.bias = ((sums[0][N] * 64.0 - told) / sums[0][0]).round().clamp(-16_383.0, 16_383.0) as i32;
     let mut grades = [0usize; GRADES];
-    looks.iter().for_each(|look| grades[set.grade(coarse, look.inputs)] += 1);
+    looks.iter().for_each(|&look| grades[set.grade(coarse, look)] += 1);
     let least = 4;
     let (mut held, mut from) = (0, 0);
     for (g, held_here) in grades[..GRADES - 1].iter().enumerate() {

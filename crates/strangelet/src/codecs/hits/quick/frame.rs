@@ -1,5 +1,6 @@
 //! Where hits come from and where they go: rows of time bins, empty stretches skipped in wide steps.
 
+use super::turn::Lie;
 use crate::error::{Result, corruption};
 use std::ops::BitOr;
 
@@ -74,31 +75,48 @@ impl Values {
     }
 }
 
-/// A frame that is read or written.
+/// A frame that is read or written, row after row.
 pub trait Frame {
     /// The first row from `row` on that has hits, or the number of rows.
     fn filled(&mut self, row: usize) -> usize;
-    /// The runs of a row, classes left open.
-    fn runs(&mut self, row: usize, runs: &mut Vec<Run>);
-    /// The number at a place.
-    fn number(&self, at: usize) -> u32;
-    /// Writes a number at a place.
-    fn put(&mut self, at: usize, number: u32) -> Result<()>;
+    /// Goes to a row, whose runs are these, classes left open.
+    fn enter(&mut self, row: usize, runs: &mut Vec<Run>);
+    /// The number of the next hit.
+    fn number(&mut self) -> u32;
+    /// Writes a number at a time of the row.
+    fn put(&mut self, t: usize, number: u32) -> Result<()>;
 }
 
-/// All runs of a frame, which rows have some, and the range of the values.
-#[derive(Debug)]
+/// All runs of a frame, which rows have some, and the values.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Index {
-    /// Number of hits.
-    pub hits: usize,
     /// Smallest value of a hit.
     pub low: u32,
     /// Largest value of a hit.
     pub high: u32,
     /// Runs, row after row.
     pub runs: Vec<Run>,
-    /// Rows that have runs, with the number of their first.
-    pub rows: Vec<(u32, u32)>,
+    /// Values of all hits, run after run.
+    pub values: Vec<u32>,
+    /// Rows that have runs.
+    pub rows: Vec<Row>,
+}
+
+/// A row that has runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub number: u32,
+    /// Number of its first run.
+    pub run: u32,
+    /// Number of its first hit.
+    pub hit: u32,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Index { low: u32::MAX, high: 0, runs: Vec::new(), values: Vec::new(), rows: Vec::new() }
+    }
 }
 
 /// Cells looked at together.
@@ -130,115 +148,114 @@ pub fn mask<T: Count>(cells: &[T]) -> u64 {
     })
 }
 
-/// The places of all hits.
-pub fn places<T: Count>(cells: &[T]) -> Vec<usize> {
-    let mut places = Vec::new();
+/// A hit of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// The number of its cell.
+    pub place: u32,
+    /// Its value.
+    pub value: u32,
+}
+
+/// All hits of at most 2^32 cells, as they lie. Empty stretches cost next to nothing.
+pub fn hits<T: Count>(cells: &[T]) -> Vec<Hit> {
+    let mut hits = Vec::new();
     for (k, block) in cells.chunks(BLOCK).enumerate() {
         if any(block) {
             let mut bits = mask(block);
+            hits.reserve(BLOCK);
             while bits != 0 {
-                places.push(k * BLOCK + bits.trailing_zeros() as usize);
+                let at = bits.trailing_zeros();
+                let value = block.get(at as usize).map_or(0, |v| v.wide());
+                hits.push(Hit { place: (k * BLOCK) as u32 + at, value });
                 bits &= bits - 1;
             }
         }
     }
-    places
+    hits
 }
 
 impl Index {
-    /// Finds the runs of rows of `times` cells. Empty stretches cost next to nothing.
-    pub fn new<T: Count>(cells: &[T], times: usize) -> Index {
-        let mut index = Index { hits: 0, low: u32::MAX, high: 0, runs: Vec::new(), rows: Vec::new() };
-        let mut at = 0;
-        while let Some(block) = cells.get(at..) {
-            let block = &block[..block.len().min(BLOCK)];
-            if block.is_empty() {
-                break;
-            }
-            if !any(block) {
-                at += BLOCK;
-                continue;
-            }
-            let inside = block.iter().position(|c| *c != T::default()).unwrap_or(0);
-            let row = (at + inside) / times;
-            index.rows.push((row as u32, index.runs.len() as u32));
-            at = (row + 1) * times;
-            let cells = &cells[row * times..at];
-            let from = index.runs.len();
-            find_runs(cells, &mut index.runs);
-            for run in &index.runs[from..] {
-                for c in &cells[run.start as usize..(run.start + run.len) as usize] {
-                    index.low = index.low.min(c.wide());
-                    index.high = index.high.max(c.wide());
-                }
-                index.hits += run.len as usize;
-            }
+    /// The runs of rows of `times` cells.
+    pub fn new(hits: &[Hit], times: usize) -> Index {
+        let mut index = Index::default();
+        let times = times.max(1);
+        let mut rest = hits;
+        index.values.reserve(hits.len());
+        while let Some(first) = rest.first() {
+            let row = first.place as usize / times;
+            let (from, to) = (row * times, (row + 1) * times);
+            let n = rest.iter().position(|h| h.place as usize >= to).unwrap_or(rest.len());
+            let (own, others) = rest.split_at(n);
+            rest = others;
+            index.push(row as u32, own.iter().map(|h| [h.place - from as u32, h.value]));
         }
         index
     }
 
+    /// Takes the times and values of the hits of the next row that has some, in rising order.
+    #[inline(always)]
+    pub fn push(&mut self, number: u32, hits: impl Iterator<Item = [u32; 2]>) {
+        self.rows.push(Row { number, run: self.runs.len() as u32, hit: self.values.len() as u32 });
+        let mut run = Run::default();
+        for [t, v] in hits {
+            self.values.push(v);
+            self.low = self.low.min(v);
+            self.high = self.high.max(v);
+            if t != run.start + run.len {
+                if run.len > 0 {
+                    self.runs.push(run);
+                }
+                run = Run { start: t, ..Run::default() };
+            }
+            run.len += 1;
+        }
+        self.runs.push(run);
+    }
+
+    /// Number of hits.
+    pub fn hits(&self) -> usize {
+        self.values.len()
+    }
+
     /// The runs of the `k`-th row that has some.
     pub fn of(&self, k: usize) -> &[Run] {
-        let from = self.rows.get(k).map_or(self.runs.len(), |r| r.1 as usize);
-        let to = self.rows.get(k + 1).map_or(self.runs.len(), |r| r.1 as usize);
+        let from = self.rows.get(k).map_or(self.runs.len(), |r| r.run as usize);
+        let to = self.rows.get(k + 1).map_or(self.runs.len(), |r| r.run as usize);
         &self.runs[from..to]
     }
-}
 
-/// The runs of a row.
-#[inline]
-fn find_runs<T: Count>(cells: &[T], runs: &mut Vec<Run>) {
-    let mut open = u32::MAX;
-    for (k, block) in cells.chunks(BLOCK).enumerate() {
-        let base = (k * BLOCK) as u32;
-        if open == u32::MAX && !any(block) {
-            continue;
-        }
-        let bits = mask(block);
-        // a bit wherever a cell differs from the one before
-        let mut edges = bits ^ (bits << 1 | (open != u32::MAX) as u64);
-        if block.len() < BLOCK {
-            edges &= (1 << block.len()) - 1;
-        }
-        while edges != 0 {
-            let at = base + edges.trailing_zeros();
-            edges &= edges - 1;
-            if open == u32::MAX {
-                open = at;
-            } else {
-                runs.push(Run { start: open, len: at - open, peak: 0, mate: 0, grand: 0 });
-                open = u32::MAX;
-            }
-        }
-    }
-    if open != u32::MAX {
-        runs.push(Run { start: open, len: cells.len() as u32 - open, peak: 0, mate: 0, grand: 0 });
+    /// The values of the hits of the `k`-th row that has some.
+    pub fn values_of(&self, k: usize) -> &[u32] {
+        let from = self.rows.get(k).map_or(self.values.len(), |r| r.hit as usize);
+        let to = self.rows.get(k + 1).map_or(self.values.len(), |r| r.hit as usize);
+        &self.values[from..to]
     }
 }
 
 /// A frame to be read.
-pub struct Source<'a, T> {
-    cells: &'a [T],
+pub struct Source<'a> {
     rows: usize,
     values: &'a Values,
     index: &'a Index,
     next: usize,
+    hits: std::slice::Iter<'a, u32>,
 }
 
-impl<'a, T: Count> Source<'a, T> {
+impl<'a> Source<'a> {
     /// `rows` rows with their runs.
-    pub fn new(cells: &'a [T], rows: usize, values: &'a Values, index: &'a Index) -> Self {
-        Source { cells, rows, values, index, next: 0 }
+    pub fn new(rows: usize, values: &'a Values, index: &'a Index) -> Self {
+        Source { rows, values, index, next: 0, hits: index.values.iter() }
     }
 }
 
-impl<T: Count> Frame for Source<'_, T> {
+impl Frame for Source<'_> {
     fn filled(&mut self, _row: usize) -> usize {
-        self.index.rows.get(self.next).map_or(self.rows, |r| r.0 as usize)
+        self.index.rows.get(self.next).map_or(self.rows, |r| r.number as usize)
     }
 
     #[inline(always)]
-    fn runs(&mut self, row: usize, runs: &mut Vec<Run>) {
+    fn enter(&mut self, row: usize, runs: &mut Vec<Run>) {
         if self.filled(row) == row {
             runs.extend_from_slice(self.index.of(self.next));
             self.next += 1;
@@ -246,11 +263,11 @@ impl<T: Count> Frame for Source<'_, T> {
     }
 
     #[inline(always)]
-    fn number(&self, at: usize) -> u32 {
-        self.values.number(self.cells[at].wide())
+    fn number(&mut self) -> u32 {
+        self.hits.next().map_or(0, |&v| self.values.number(v))
     }
 
-    fn put(&mut self, _at: usize, _number: u32) -> Result<()> {
+    fn put(&mut self, _t: usize, _number: u32) -> Result<()> {
         Ok(())
     }
 }
@@ -259,14 +276,15 @@ impl<T: Count> Frame for Source<'_, T> {
 pub struct Sink<'a, T> {
     /// The cells.
     pub cells: Vec<T>,
+    lie: Lie,
     values: &'a Values,
     most: u32,
 }
 
 impl<'a, T: Count> Sink<'a, T> {
-    /// `count` zeros; numbers up to `most` may come.
-    pub fn new(count: usize, values: &'a Values, most: u32) -> Self {
-        Sink { cells: vec![T::default(); count], values, most }
+    /// `count` zeros, in which rows lie so; numbers up to `most` may come.
+    pub fn new(count: usize, lie: Lie, values: &'a Values, most: u32) -> Self {
+        Sink { cells: vec![T::default(); count], lie, values, most }
     }
 }
 
@@ -275,15 +293,18 @@ impl<T: Count> Frame for Sink<'_, T> {
         row
     }
 
-    fn runs(&mut self, _row: usize, _runs: &mut Vec<Run>) {}
+    #[inline(always)]
+    fn enter(&mut self, row: usize, _runs: &mut Vec<Run>) {
+        self.lie.enter(row);
+    }
 
-    fn number(&self, _at: usize) -> u32 {
+    fn number(&mut self) -> u32 {
         0
     }
 
     #[inline(always)]
-    fn put(&mut self, at: usize, number: u32) -> Result<()> {
-        match self.cells.get_mut(at) {
+    fn put(&mut self, t: usize, number: u32) -> Result<()> {
+        match self.cells.get_mut(self.lie.place(t)) {
             Some(cell) if number.wrapping_sub(1) < self.most => *cell = T::narrow(self.values.value(number)),
             _ => return Err(corruption("hits: a value beyond the largest")),
         }

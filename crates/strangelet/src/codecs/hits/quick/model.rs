@@ -494,16 +494,14 @@ pub fn walk<C: Coder, M: Model<C>, F: Frame>(
             }
             state = 1;
         }
-        if C::ENCODING {
-            frame.runs(row, &mut near.runs);
-        }
+        frame.enter(row, &mut near.runs);
         model.enter(row / pads, row % pads);
         let (mut at, mut k) = (At { t: 0, told: 0, state, lately: 0 }, 0);
         loop {
             let next = if C::ENCODING { near.runs.get(k).copied() } else { None };
             let Some(mut run) = starts.next(coder, model, plan, &near.mates, &mut at, next)? else { break };
             starts.length(coder, model, &near.mates, &at, &mut run, next)?;
-            code_run(coder, model, frame, plan, &mut near, row * times, &mut run)?;
+            code_run(coder, model, frame, plan, &mut near, &mut run)?;
             match near.runs.get_mut(k) {
                 Some(known) => *known = run,
                 None => near.runs.push(run),
@@ -523,7 +521,7 @@ pub fn walk<C: Coder, M: Model<C>, F: Frame>(
     Ok(hits)
 }
 
-/// Codes the values of a run; `base` is the place of its row. Finds its peak.
+/// Codes the values of a run. Finds its peak.
 #[inline(always)]
 fn code_run<C: Coder, M: Model<C>, F: Frame>(
     coder: &mut C,
@@ -531,7 +529,6 @@ fn code_run<C: Coder, M: Model<C>, F: Frame>(
     frame: &mut F,
     plan: &Plan,
     near: &mut Near,
-    base: usize,
     run: &mut Run,
 ) -> Result<()> {
     let depth = plan.depth;
@@ -547,12 +544,12 @@ fn code_run<C: Coder, M: Model<C>, F: Frame>(
             return Err(corruption("hits: a set of places that is not there"));
         };
         let grade = grade(set, plan.coarse, from_before(set, &near.before, &near.further, t), one, two);
-        let number = if C::ENCODING { frame.number(base + t) } else { 0 };
+        let number = if C::ENCODING { frame.number() } else { 0 };
         let s = if C::ENCODING { class(number, depth).0 } else { 0 };
         let s = model.value(coder, Place { set: which, grade, one, two, p, len: run.len }, s);
         let number = coder.rest(s, depth, number);
         if !C::ENCODING {
-            frame.put(base + t, number)?;
+            frame.put(t, number)?;
         }
         *own = s as u8;
         peak = peak.max(s);

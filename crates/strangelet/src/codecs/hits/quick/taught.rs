@@ -4,6 +4,7 @@ use super::coder::{Decoder, Encoder};
 use super::frame::{Count, Index, Sink, Source, Values};
 use super::mixed::{Banks, Mixed};
 use super::model::{Counted, Plan, Tables, walk};
+use super::turn::Lie;
 use super::{CROWDED, Effort, cells_of, counts};
 use crate::entropy::binary;
 use crate::error::{Result, corruption};
@@ -36,25 +37,25 @@ impl Learnt {
     }
 
     /// By how much the range of values has to grow at both ends to have those of a frame, if it can have them.
-    fn lacks<T: Count>(&self, cells: &[T], index: &Index) -> Option<[u32; 2]> {
+    fn lacks(&self, index: &Index) -> Option<[u32; 2]> {
         match &self.values {
             Values::Above(low) => {
                 Some([(low + 1).saturating_sub(index.low), index.high.saturating_sub(low + self.plan.most)])
             }
             Values::Listed(list) => {
-                let known = |c: &T| c.wide() == 0 || list.binary_search(&c.wide()).is_ok();
-                cells.iter().all(known).then_some([0, 0])
+                let known = |v: &u32| list.binary_search(v).is_ok();
+                index.values.iter().all(known).then_some([0, 0])
             }
         }
     }
 
-    /// Lets the range of values grow at both ends; nothing where it cannot.
-    fn widen<T: Count>(mut self, [less, more]: [u32; 2]) -> Option<Learnt> {
+    /// Lets the range of values grow at both ends, to at most `top`; nothing where it cannot.
+    fn widen(mut self, top: u32, [less, more]: [u32; 2]) -> Option<Learnt> {
         if less == 0 && more == 0 {
             return Some(self);
         }
         let Values::Above(low) = &mut self.values else { return None };
-        let high = (*low + self.plan.most).checked_add(more).filter(|&high| high <= T::MOST)?;
+        let high = (*low + self.plan.most).checked_add(more).filter(|&high| high <= top)?;
         *low = low.checked_sub(less)?;
         self.plan.most = high - *low;
         let shades = self.plan.shades();
@@ -69,23 +70,17 @@ impl Learnt {
 const SHADES: usize = 64;
 
 /// Writes the hits of a frame, as they come after what was learnt.
-pub(super) fn write_hits<T: Count>(
-    cells: &[T],
-    sides: [usize; 3],
-    index: &Index,
-    before: Learnt,
-    out: &mut Vec<u8>,
-) -> Result<()> {
+pub(super) fn write_hits(sides: [usize; 3], index: &Index, before: Learnt, out: &mut Vec<u8>) -> Result<()> {
     let Learnt { plan, values, mut tables, model } = before;
-    let mut source = Source::new(cells, cells.len() / sides[2].max(1), &values, index);
+    let mut source = Source::new(sides[0] * sides[1], &values, index);
     match model {
         Kind::Counted(mut counted) => {
-            let mut coder = Encoder::new(index.runs.len() * 4 + index.hits * 2);
+            let mut coder = Encoder::new(index.runs.len() * 4 + index.hits() * 2);
             walk(&mut coder, &mut *counted, &mut source, sides, &plan, &mut tables)?;
             coder.finish(out);
         }
         Kind::Mixed(banks) => {
-            let mut coder = Encoder::new(index.runs.len() * 4 + index.hits);
+            let mut coder = Encoder::new(index.runs.len() * 4 + index.hits());
             let mut mixed = Mixed::new(binary::Encoder::new(), &plan, *banks);
             walk(&mut coder, &mut mixed, &mut source, sides, &plan, &mut tables)?;
             let mut stream = Vec::new();
@@ -104,10 +99,11 @@ pub(super) fn read_hits<T: Count>(
     count: usize,
     hits: usize,
     sides: [usize; 3],
+    lie: Lie,
     learnt: &mut Learnt,
 ) -> Result<Vec<T>> {
     let Learnt { plan, values, tables, model } = learnt;
-    let mut sink = Sink::<T>::new(count, values, plan.most);
+    let mut sink = Sink::<T>::new(count, lie, values, plan.most);
     let found = match model {
         Kind::Counted(counted) => {
             let mut coder = Decoder::new(c.rest());
@@ -133,29 +129,28 @@ pub(super) fn read_hits<T: Count>(
     Ok(sink.cells)
 }
 
-/// Codes a frame after what another has taught. `false`, and nothing written, where it is of another kind.
-pub fn encode_after<T: Count>(
-    cells: &[T],
+/// Codes a frame of cells up to `top` after what another has taught. `false`, and nothing written, where it is of another kind.
+pub fn encode_after(
+    index: &Index,
     sides: [usize; 3],
+    top: u32,
     before: &Learnt,
     out: &mut Vec<u8>,
 ) -> Result<bool> {
-    if cells_of(sides) != Some(cells.len()) || !before.tables.serve(sides) {
+    let Some(count) = cells_of(sides).filter(|_| before.tables.serve(sides)) else { return Ok(false) };
+    let hits = index.hits();
+    if hits as u64 * CROWDED[1] as u64 > count as u64 * CROWDED[0] as u64 {
         return Ok(false);
     }
-    let index = Index::new(cells, sides[2].max(1));
-    if index.hits as u64 * CROWDED[1] as u64 > cells.len() as u64 * CROWDED[0] as u64 {
-        return Ok(false);
-    }
-    if index.hits == 0 {
+    if hits == 0 {
         put(out, 0);
         return Ok(true);
     }
-    let Some(lacks) = before.lacks(cells, &index) else { return Ok(false) };
-    let Some(start) = before.clone().widen::<T>(lacks) else { return Ok(false) };
-    put(out, index.hits as u64);
+    let Some(lacks) = before.lacks(index) else { return Ok(false) };
+    let Some(start) = before.clone().widen(top, lacks) else { return Ok(false) };
+    put(out, hits as u64);
     lacks.iter().for_each(|&n| put(out, n.into()));
-    write_hits(cells, sides, &index, start, out)?;
+    write_hits(sides, index, start, out)?;
     Ok(true)
 }
 
@@ -163,6 +158,7 @@ pub fn encode_after<T: Count>(
 pub fn decode_after<T: Count>(
     payload: &[u8],
     sides: [usize; 3],
+    lie: Lie,
     before: &Learnt,
 ) -> Result<(Vec<T>, Learnt)> {
     let mut c = Cursor::new(payload);
@@ -176,7 +172,7 @@ pub fn decode_after<T: Count>(
     let far = || corruption("hits: values that cannot be");
     let mut number = || c.varint().and_then(|n| u32::try_from(n).map_err(|_| far()));
     let lacks = [number()?, number()?];
-    let mut learnt = before.clone().widen::<T>(lacks).ok_or_else(far)?;
-    let cells = read_hits(&mut c, count, hits, sides, &mut learnt)?;
+    let mut learnt = before.clone().widen(T::MOST, lacks).ok_or_else(far)?;
+    let cells = read_hits(&mut c, count, hits, sides, lie, &mut learnt)?;
     Ok((cells, learnt))
 }

@@ -1,0 +1,285 @@
+//! What a writer finds out before it writes: habits of the hits, the order of the walk, and what a model starts from.
+//!
+//! The last two are found by trials. What loses is given up as soon as that is plain; the start that wins goes on from where its
+//! trial ended, so that nothing is coded twice.
+
+use super::bundle::Bundle;
+use super::deep::{At, Deep, HIT, Habits};
+use super::order::Order;
+use super::quick::{Hit, Index};
+use super::rows::Given;
+use super::value::{Alphabet, List};
+use super::{MAX_PALETTE, fits};
+use crate::entropy::binary::Encoder;
+use crate::error::Result;
+
+/// Hits of a trial of orders, at first and at most.
+const TRIAL: [usize; 2] = [1 << 8, 1 << 11];
+/// What is plainly better saves so many bits times the root of the number of hits: some four times what chance does.
+const PLAIN: u64 = 6;
+/// Values whose range is at most so many times their number (or [`SPAN`]) are counted.
+const SPARSE: usize = 4;
+const SPAN: usize = 4096;
+
+/// How often each value comes that is not less than the least, where that is no long list.
+fn counts(index: &Index) -> Option<Vec<u32>> {
+    let span = (index.high - index.low) as usize + 1;
+    if span > index.hits().saturating_mul(SPARSE).max(SPAN) {
+        return None;
+    }
+    let mut counts = vec![0u32; span];
+    for &v in &index.values {
+        if let Some(n) = counts.get_mut(v.wrapping_sub(index.low) as usize) {
+            *n += 1;
+        }
+    }
+    Some(counts)
+}
+
+/// The values that there are, of hits, if there are any.
+pub fn alphabet(index: &Index) -> Option<Alphabet> {
+    (index.hits() > 0).then(|| alphabet_of(index, counts(index).as_deref()))
+}
+
+fn alphabet_of(index: &Index, counts: Option<&[u32]>) -> Alphabet {
+    let (first, last) = (index.low, index.high);
+    let mut palette: Vec<u32> = Vec::new();
+    match counts {
+        Some(counts) => {
+            let used = (first..=u32::MAX).zip(counts).filter(|(_, n)| **n > 0).map(|(v, _)| v);
+            palette.extend(used.take(MAX_PALETTE + 1));
+        }
+        None => {
+            for &v in &index.values {
+                if let Err(at) = palette.binary_search(&v) {
+                    palette.insert(at, v);
+                    if palette.len() > MAX_PALETTE {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    let few = palette.len() <= MAX_PALETTE && palette.len() * 3 < (last - first) as usize + 1;
+    if few { Alphabet::Palette(List::new(palette)) } else { Alphabet::Range(first, last) }
+}
+
+/// What can be known of hits beforehand.
+pub fn habits(index: &Index, rows: usize, times: usize) -> Option<Habits> {
+    let n = index.hits();
+    if n == 0 {
+        return None;
+    }
+    let counts = counts(index);
+    let [base, middle] = match &counts {
+        Some(counts) => [n / 20, n / 2].map(|nth| {
+            let mut below = 0;
+            let mut upto = |n: &u32| {
+                below += *n as usize;
+                below <= nth
+            };
+            index.low + counts.iter().take_while(|n| upto(n)).count() as u32
+        }),
+        None => {
+            let mut hits = index.values.clone();
+            [n / 20, n / 2].map(|nth| *hits.select_nth_unstable(nth).1)
+        }
+    };
+    let unit = ((middle - base) as f32 / 8.0).max(1.0);
+    let unit = ((unit * 16.0) as u32).max(1);
+    let alphabet = alphabet_of(index, counts.as_deref());
+    Some(Habits { alphabet, base, unit, period: period(index, rows, times) })
+}
+
+/// The number that nearly all lengths of runs are multiples of, or 0.
+fn period(index: &Index, rows: usize, times: usize) -> usize {
+    let mut lengths = [0usize; 256];
+    let mut runs = 0usize;
+    for (k, row) in index.rows.iter().enumerate() {
+        if runs > 4096 && row.number as usize > rows / 8 {
+            break;
+        }
+        // What the end of a row cuts short tells nothing.
+        for run in index.of(k).iter().filter(|run| ((run.start + run.len) as usize) < times) {
+            lengths[run.len.min(255) as usize] += 1;
+            runs += 1;
+        }
+    }
+    let fit = |q: usize| (q..255).step_by(q).map(|n| lengths[n]).sum::<usize>();
+    (2..=15).rev().find(|&q| runs >= 32 && fit(q) * 10 >= runs * 8).unwrap_or(0)
+}
+
+/// The best of some orders.
+pub fn order(hits: &[Hit], mut orders: Vec<Order>) -> Option<Order> {
+    let mut looks = TRIAL[0];
+    while orders.len() > 1 {
+        let part = Part::around(hits, &orders[0].axes, looks);
+        let found = part.hits.len();
+        let whole = part.sides == orders[0].axes || looks >= TRIAL[1];
+        if found >= TRIAL[0] / 4 || whole {
+            let mut best = (u64::MAX, 0);
+            let mut next = u64::MAX;
+            for (k, order) in orders.iter().enumerate() {
+                let cost = part.cost(order);
+                if cost < best.0 {
+                    (next, best) = (best.0, (cost, k));
+                } else {
+                    next = next.min(cost);
+                }
+            }
+            if whole || next.saturating_sub(best.0) > PLAIN * found.isqrt() as u64 {
+                return Some(orders.swap_remove(best.1));
+            }
+        }
+        looks *= 2;
+    }
+    orders.pop()
+}
+
+/// A box in the middle of an array, the same for every order.
+struct Part {
+    sides: Vec<usize>,
+    hits: Vec<Hit>,
+}
+
+impl Part {
+    /// With about so many hits.
+    fn around(hits: &[Hit], axes: &[usize], most: usize) -> Self {
+        let mut sides = axes.to_vec();
+        let mut left = hits.len();
+        while left > most {
+            let longest = (0..sides.len()).max_by_key(|&k| (sides[k], k)).unwrap_or(0);
+            if sides[longest] < 4 {
+                break;
+            }
+            sides[longest] = sides[longest].div_ceil(2);
+            left /= 2;
+        }
+        let mut part = Part { sides, hits: Vec::new() };
+        part.take(hits, axes, 0, [0, 0]);
+        part
+    }
+
+    /// Takes the hits of a slab of all axes from one on: `from` is where it starts in the array and here.
+    fn take(&mut self, hits: &[Hit], axes: &[usize], axis: usize, from: [usize; 2]) {
+        let inner: usize = axes[axis + 1..].iter().product();
+        let own: usize = self.sides[axis + 1..].iter().product();
+        let first = (axes[axis] - self.sides[axis]) / 2;
+        let mut rest = hits;
+        for k in 0..self.sides[axis] {
+            let start = from[0] + (first + k) * inner;
+            rest = &rest[rest.partition_point(|h| (h.place as usize) < start)..];
+            // Nothing is behind the last hit.
+            let Some(next) = rest.first() else { return };
+            let here = &rest[..rest.partition_point(|h| (h.place as usize) < start + inner)];
+            let to = from[1] + k * own;
+            if here.is_empty() {
+                continue;
+            }
+            if inner > 1 {
+                self.take(here, axes, axis + 1, [start, to]);
+            } else {
+                self.hits.push(Hit { place: to as u32, value: next.value });
+            }
+        }
+    }
+
+    /// About how many bits it takes in an order.
+    fn cost(&self, order: &Order) -> u64 {
+        let order = Order { axes: self.sides.clone(), walk: order.walk.clone() };
+        let sides = order.sides();
+        let index = order.index(&self.hits);
+        let rows = sides[0] * sides[1] * sides[2];
+        let habits = habits(&index, rows, sides[3]).filter(|_| fits(sides));
+        let mut coder = Encoder::new();
+        let coded = habits.map(|h| Deep::new(h, sides).code(&mut coder, &mut Given::new(&index, sides[3])));
+        if coded.is_some_and(|c| c.is_ok()) { coder.bits() } else { u64::MAX }
+    }
+}
+
+/// What is done of a trial of starts when it is looked at, first and last.
+const LOOKS: [usize; 2] = [HIT << 8, HIT << 12];
+
+/// Hits of a part of a trial that tell something.
+const TELLING: u64 = 128;
+
+/// A way to start, as far as it came.
+pub struct Started<'a> {
+    /// The bundle and its number, or nothing.
+    pub bundle: Option<(usize, &'a Bundle)>,
+    /// The coder.
+    pub coder: Encoder,
+    model: Deep,
+    rows: Given<'a>,
+    at: At,
+    /// Hits and bits of the last part.
+    part: [u64; 2],
+    /// All bits so far.
+    bits: u64,
+}
+
+impl<'a> Started<'a> {
+    fn new(
+        habits: &Habits,
+        bundle: Option<(usize, &'a Bundle)>,
+        sides: [usize; 4],
+        index: &'a Index,
+    ) -> Result<Self> {
+        let model = match bundle {
+            Some((_, bundle)) => bundle.model(habits.alphabet.clone(), sides)?,
+            None => Deep::new(habits.clone(), sides),
+        };
+        let (at, rows) = (model.at_start(), Given::new(index, sides[3]));
+        Ok(Started { bundle, coder: Encoder::new(), model, rows, at, part: [0; 2], bits: 0 })
+    }
+
+    fn go_on(&mut self, until: usize) -> Result<bool> {
+        let before = self.at.hits;
+        let done = self.model.go_on(&mut self.coder, &mut self.rows, &mut self.at, until)?;
+        let bits = self.coder.bits();
+        self.part = [(self.at.hits - before) as u64, bits - self.bits];
+        self.bits = bits;
+        Ok(done)
+    }
+
+    /// Whether another one leaves no hope: it is plainly better so far, and still was in the last part. What starts from nothing
+    /// still learns.
+    fn lost(&self, other: &Started) -> bool {
+        let more = if self.bundle.is_none_or(|(_, b)| b.of_places()) { 12 } else { 3 };
+        let ([hits, own], [_, theirs]) = (self.part, other.part);
+        let plain = PLAIN * self.at.hits.isqrt() as u64;
+        hits >= TELLING && self.bits > other.bits + plain && own * 100 > theirs * (100 + more)
+    }
+}
+
+/// Codes all hits from the start that is best for their head: from nothing, or from a bundle that ships.
+pub fn start<'a>(
+    habits: &Habits,
+    bundles: &'a [Bundle],
+    sides: [usize; 4],
+    index: &'a Index,
+) -> Result<Started<'a>> {
+    let mut best = Started::new(habits, None, sides, index)?;
+    let mut others = Vec::new();
+    let (values, cells) = (habits.alphabet.len(), sides.iter().product());
+    let suits = |b: &Bundle| b.suits(values, index.hits(), cells);
+    for (number, bundle) in bundles.iter().enumerate().filter(|(_, b)| suits(b)) {
+        others.push(Started::new(habits, Some((number, bundle)), sides, index)?);
+    }
+    let mut until = LOOKS[0];
+    while !others.is_empty() {
+        let mut done = best.go_on(until)?;
+        for other in &mut others {
+            done |= other.go_on(until)?;
+        }
+        for other in &mut others {
+            if other.bits < best.bits {
+                std::mem::swap(other, &mut best);
+            }
+        }
+        others.retain(|other| !done && until < LOOKS[1] && !other.lost(&best));
+        until *= 2;
+    }
+    best.go_on(usize::MAX)?;
+    Ok(best)
+}
