@@ -58,6 +58,17 @@ impl<const N: usize> Ridge<N> {
         }
     }
 
+    /// Renews weights as seldom as after many samples, and takes one sample of four.
+    pub fn settle(&mut self) {
+        self.seen = self.seen.max(MANY);
+        self.due = self.pause();
+    }
+
+    /// Samples until weights are renewed.
+    fn pause(&self) -> u32 {
+        (self.seen / 8 + 8).min(self.most)
+    }
+
     /// Samples taken.
     pub fn seen(&self) -> u32 {
         self.seen
@@ -147,7 +158,7 @@ impl<const N: usize> Ridge<N> {
 
     #[inline(always)]
     fn solve(&mut self) {
-        self.due = (self.seen / 8 + 8).min(self.most);
+        self.due = self.pause();
         // a = L D L', a column at a time: row j of `a` holds column j of L.
         let mut a = [[0.0f64; N]; N];
         let mut d = [0.0f64; N];

@@ -24,13 +24,16 @@
 //! # Numbers
 //! | number | file | what is taken |
 //! |---|---|---|
-//! | 1 | `models/tpc.bundle` | all |
-//! | 2 | `models/tpc_coarse.bundle` | all |
-//! | 3 | `models/tpc_sparse.bundle` | all |
+//! | 1 | `models/tpc.bundle` | all; least squares are renewed as those of a cold model |
+//! | 2 | `models/tpc_coarse.bundle` | the same of it |
+//! | 3 | `models/tpc_sparse.bundle` | all; least squares are settled |
 //! | 4 | `models/tpc_sparse.bundle` | base, unit, period and what was learnt of places: `Deep::visit_places`, the head of the content |
 //! | 5 | `models/tpc_coarse.bundle` | the same of it |
+//! | 6 | `models/tpc.bundle` | all; least squares are settled |
+//! | 7 | `models/tpc_coarse.bundle` | the same of it |
 //!
-//! With 4 and 5 values start as in a cold model, and their nets at the rate of one.
+//! With 4 and 5 values start as in a cold model, and their nets at the rate of one. Least squares that are settled start as if they had
+//! seen 4000 samples: they take one of four, and are renewed after 256 (64) of those at first, too. 1 and 2 are not written any more.
 
 use super::choice;
 use super::deep::{Deep, Habits};
@@ -193,11 +196,21 @@ impl Visit for Get<'_> {
 /// What a bundle is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
-    /// Only what was learnt of places is taken; values start as in a cold model.
-    places: bool,
+    taken: Taken,
     /// For few values, and for frames of few hits: no writer tries it where it cannot be the best.
     few: bool,
     sparse: bool,
+}
+
+/// What is taken of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// All, as the first writers did.
+    All,
+    /// All, with least squares that are settled.
+    Settled,
+    /// What was learnt of places; values start as in a cold model.
+    Places,
 }
 
 /// Values that are few.
@@ -231,50 +244,55 @@ impl Bundle {
             .map_err(|_| corruption("bundle: broken content"))?;
         let hash = xxh3_64(bytes) as u32;
         let habits = (base as u32, unit as u32, period as usize);
-        let kind = Kind { places: false, few: false, sparse: false };
+        let kind = Kind { taken: Taken::All, few: false, sparse: false };
         Ok(Bundle { habits, hash, content: content.into(), kind, model: OnceLock::new() })
     }
 
-    /// The same for what it is good for, and as a start of places alone where that is said.
-    fn of(&self, places: bool, few: bool, sparse: bool) -> Bundle {
-        let (content, kind) = (self.content.clone(), Kind { places, few, sparse });
+    /// The same for what it is good for, and what is taken of it.
+    fn of(&self, taken: Taken, few: bool, sparse: bool) -> Bundle {
+        let (content, kind) = (self.content.clone(), Kind { taken, few, sparse });
         Bundle { habits: self.habits, hash: self.hash, content, kind, model: OnceLock::new() }
     }
 
     /// Whether values start cold.
     pub fn of_places(&self) -> bool {
-        self.kind.places
+        self.kind.taken == Taken::Places
     }
 
     /// Whether a writer should try it for so many values, hits and cells.
     pub fn suits(&self, values: usize, hits: usize, cells: usize) -> bool {
-        (!self.kind.few || values <= FEW) && (!self.kind.sparse || hits <= cells / SPARSE)
+        self.kind.taken != Taken::All
+            && (!self.kind.few || values <= FEW)
+            && (!self.kind.sparse || hits <= cells / SPARSE)
     }
 
     /// A model that starts with it.
     pub fn model(&self, alphabet: Alphabet, sides: [usize; 4]) -> Result<Deep> {
-        let model = self.model.get_or_init(|| start(self.habits, &self.content, self.kind.places).ok());
+        let model = self.model.get_or_init(|| start(self.habits, &self.content, self.kind.taken).ok());
         let model = model.as_ref().ok_or_else(|| corruption("bundle: broken content"))?;
         Ok(model.before(alphabet, sides))
     }
 }
 
 /// The model of a content.
-fn start((base, unit, period): (u32, u32, usize), content: &[u8], places: bool) -> Result<Deep> {
+fn start((base, unit, period): (u32, u32, usize), content: &[u8], taken: Taken) -> Result<Deep> {
     let alphabet = Alphabet::Range(1, 2);
     let mut model = Deep::new(Habits { alphabet, base, unit, period }, [0; 4]);
     let mut content = Get(Cursor::new(content));
-    if places {
+    if taken == Taken::Places {
         model.visit_places(&mut content)?;
         model.settle_places();
     } else {
         model.visit(&mut content)?;
         model.settle();
     }
+    if taken == Taken::Settled {
+        model.settle_guesses();
+    }
     Ok(model)
 }
 
-/// The bundles that ship, by their number less one. Numbers 4 and 5 are what 3 and 2 know of places.
+/// The bundles that ship, by their number less one.
 static SHIPPED: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
     let files: [&[u8]; 3] = [
         include_bytes!("../../../../../models/tpc.bundle"),
@@ -282,8 +300,14 @@ static SHIPPED: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
         include_bytes!("../../../../../models/tpc_sparse.bundle"),
     ];
     let mut all: Vec<Bundle> = files.iter().filter_map(|f| Bundle::read(f).ok()).collect();
-    if let [_, coarse, sparse] = &all[..] {
-        let more = [sparse.of(false, true, true), sparse.of(true, true, true), coarse.of(true, true, false)];
+    if let [tpc, coarse, sparse] = &all[..] {
+        let more = [
+            sparse.of(Taken::Settled, true, true),
+            sparse.of(Taken::Places, true, true),
+            coarse.of(Taken::Places, true, false),
+            tpc.of(Taken::Settled, false, false),
+            coarse.of(Taken::Settled, false, false),
+        ];
         all.truncate(2);
         all.extend(more);
     }

@@ -152,6 +152,12 @@ impl Deep {
         self.values.settle();
     }
 
+    /// Renews least squares seldom, as what has learnt before.
+    pub fn settle_guesses(&mut self) {
+        self.guess.full.iter_mut().for_each(Ridge::settle);
+        self.guess.few.iter_mut().for_each(Ridge::settle);
+    }
+
     /// The same model before another array.
     pub fn before(&self, alphabet: Alphabet, sides: Sides) -> Deep {
         let mut next = self.clone();

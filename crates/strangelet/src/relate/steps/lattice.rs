@@ -24,6 +24,10 @@ fn fit(differences: &[f64], step: f64) -> f64 {
 /// A step that the differences of sorted numbers are multiples of, by trial of all sizes; those up to `rounding` say nothing.
 fn step_of(sorted: &[f64], rounding: f64) -> Option<f64> {
     let mut all: Vec<f64> = sorted.windows(2).map(|w| w[1] - w[0]).filter(|d| *d > rounding).collect();
+    // Trials grow by a part of themselves: a subnormal one would stay what it is, and nothing reaches beyond an infinite one.
+    if !rounding.is_normal() || all.iter().any(|d| !d.is_finite()) {
+        return None;
+    }
     if all.len() < 48 || all.len() < sorted.len() / 32 {
         return None;
     }
@@ -294,4 +298,34 @@ fn digits(x: &[f64], offset: f64, step: f64) -> Option<Form> {
         }
     }
     form
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cells(scalar: Scalar, x: &[u64]) -> Cells {
+        let bytes: Vec<u8> = x.iter().flat_map(|x| x.to_le_bytes()[..scalar.width()].to_vec()).collect();
+        Cells::from_le_bytes(scalar, &bytes).unwrap()
+    }
+
+    #[test]
+    fn numbers_at_both_ends_of_the_range_have_no_step() {
+        // Subnormal ones, and such that their differences overflow.
+        let small: Vec<u64> = (0..600).map(|i| 60 + i * 7 % 1024).collect();
+        assert!(lattice(&cells(Scalar::F64, &small), Scalar::F64).is_empty());
+        let sign = |i: u32| if i.is_multiple_of(2) { f64::MAX } else { f64::MIN };
+        let far: Vec<u64> = (0..600).map(|i| (sign(i) / (1.0 + f64::from(i))).to_bits()).collect();
+        assert!(lattice(&cells(Scalar::F64, &far), Scalar::F64).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_ends(x in proptest::collection::vec(any::<u64>(), 0..200), low in 0u32..64, wide in any::<bool>()) {
+            let scalar = if wide { Scalar::F64 } else { Scalar::F32 };
+            let x: Vec<u64> = x.iter().map(|x| x >> low).collect();
+            lattice(&cells(scalar, &x), scalar);
+        }
+    }
 }
