@@ -358,7 +358,7 @@ fn deep_encode<T: Count>(
     out.push(DEEP);
     write_order(&order, out);
     let bundles = if start == Start::Best { bundle::shipped() } else { &[] };
-    let started = choice::start(&habits, bundles, sides, &index)?;
+    let started = choice::start(&habits, bundles, &order, &hits, &index)?;
     match started.bundle {
         Some((number, bundle)) => {
             out.push(number as u8 + 1);

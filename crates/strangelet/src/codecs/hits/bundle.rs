@@ -213,8 +213,9 @@ enum Taken {
     Places,
 }
 
-/// Values that are few.
+/// Values that are few, and how often each of them comes then: of few hits of any kind the values are few, too.
 const FEW: usize = 64;
+const OFTEN: usize = 16;
 /// Cells a hit from which frames are sparse.
 const SPARSE: usize = 32;
 
@@ -262,7 +263,7 @@ impl Bundle {
     /// Whether a writer should try it for so many values, hits and cells.
     pub fn suits(&self, values: usize, hits: usize, cells: usize) -> bool {
         self.kind.taken != Taken::All
-            && (!self.kind.few || values <= FEW)
+            && (!self.kind.few || values <= FEW && values * OFTEN <= hits)
             && (!self.kind.sparse || hits <= cells / SPARSE)
     }
 

@@ -136,8 +136,10 @@ pub fn order(hits: &[Hit], mut orders: Vec<Order>) -> Option<Order> {
     orders.pop()
 }
 
-/// A box in the middle of an array, the same for every order.
+/// A box around the hit in the middle, the same for every order.
 struct Part {
+    /// Where it begins along each axis, and its sides.
+    first: Vec<usize>,
     sides: Vec<usize>,
     hits: Vec<Hit>,
 }
@@ -155,7 +157,13 @@ impl Part {
             sides[longest] = sides[longest].div_ceil(2);
             left /= 2;
         }
-        let mut part = Part { sides, hits: Vec::new() };
+        let mut place = hits.get(hits.len() / 2).map_or(0, |h| h.place as usize);
+        let mut first = vec![0; axes.len()];
+        for k in (0..axes.len()).rev() {
+            first[k] = (place % axes[k]).saturating_sub(sides[k] / 2).min(axes[k] - sides[k]);
+            place /= axes[k];
+        }
+        let mut part = Part { first, sides, hits: Vec::new() };
         part.take(hits, axes, 0, [0, 0]);
         part
     }
@@ -164,7 +172,7 @@ impl Part {
     fn take(&mut self, hits: &[Hit], axes: &[usize], axis: usize, from: [usize; 2]) {
         let inner: usize = axes[axis + 1..].iter().product();
         let own: usize = self.sides[axis + 1..].iter().product();
-        let first = (axes[axis] - self.sides[axis]) / 2;
+        let first = self.first[axis];
         let mut rest = hits;
         for k in 0..self.sides[axis] {
             let start = from[0] + (first + k) * inner;
@@ -184,16 +192,34 @@ impl Part {
         }
     }
 
+    /// With so many hits that they tell something, if there are as many.
+    fn telling(hits: &[Hit], axes: &[usize]) -> Self {
+        let mut looks = TRIAL[0];
+        loop {
+            let part = Part::around(hits, axes, looks);
+            if part.hits.len() as u64 >= 2 * TELLING || part.sides == axes {
+                return part;
+            }
+            looks *= 2;
+        }
+    }
+
     /// About how many bits it takes in an order.
     fn cost(&self, order: &Order) -> u64 {
+        self.bits(order, |index, sides| {
+            let rows = sides[0] * sides[1] * sides[2];
+            let habits = habits(index, rows, sides[3]).filter(|_| fits(sides))?;
+            Some(Deep::new(habits, sides))
+        })
+    }
+
+    /// About how many bits it takes in an order with a model.
+    fn bits(&self, order: &Order, model: impl FnOnce(&Index, [usize; 4]) -> Option<Deep>) -> u64 {
         let order = Order { axes: self.sides.clone(), walk: order.walk.clone() };
         let sides = order.sides();
         let index = order.index(&self.hits);
-        let rows = sides[0] * sides[1] * sides[2];
-        let habits = habits(&index, rows, sides[3]).filter(|_| fits(sides));
-        let mut coder = Encoder::new();
-        let coded = habits.map(|h| Deep::new(h, sides).code(&mut coder, &mut Given::new(&index, sides[3])));
-        if coded.is_some_and(|c| c.is_ok()) { coder.bits() } else { u64::MAX }
+        let bits = model(&index, sides).map(|mut m| m.try_out(&mut Given::new(&index, sides[3])));
+        bits.and_then(Result::ok).unwrap_or(u64::MAX)
     }
 }
 
@@ -225,10 +251,7 @@ impl<'a> Started<'a> {
         sides: [usize; 4],
         index: &'a Index,
     ) -> Result<Self> {
-        let model = match bundle {
-            Some((_, bundle)) => bundle.model(habits.alphabet.clone(), sides)?,
-            None => Deep::new(habits.clone(), sides),
-        };
+        let model = model(habits, bundle.map(|b| b.1), sides)?;
         let (at, rows) = (model.at_start(), Given::new(index, sides[3]));
         Ok(Started { bundle, coder: Encoder::new(), model, rows, at, part: [0; 2], bits: 0 })
     }
@@ -242,30 +265,54 @@ impl<'a> Started<'a> {
         Ok(done)
     }
 
-    /// Whether another one leaves no hope: it is plainly better so far, and still was in the last part. What starts from nothing
-    /// still learns.
+    /// Whether another one leaves no hope: it is plainly better so far, and still was in the last part.
     fn lost(&self, other: &Started) -> bool {
-        let more = if self.bundle.is_none_or(|(_, b)| b.of_places()) { 12 } else { 3 };
         let ([hits, own], [_, theirs]) = (self.part, other.part);
         let plain = PLAIN * self.at.hits.isqrt() as u64;
-        hits >= TELLING && self.bits > other.bits + plain && own * 100 > theirs * (100 + more)
+        self.bits > other.bits + plain && hopeless(self.bundle.map(|b| b.1), hits, own, theirs)
     }
 }
 
-/// Codes all hits from the start that is best for their head: from nothing, or from a bundle that ships.
+/// Whether a start takes so much more for some hits than another one that it does not catch up. What starts from nothing still learns.
+fn hopeless(bundle: Option<&Bundle>, hits: u64, own: u64, theirs: u64) -> bool {
+    let more = if bundle.is_none_or(Bundle::of_places) { 12 } else { 3 };
+    hits >= TELLING && own * 100 > theirs * (100 + more)
+}
+
+/// Codes all hits from the start that is best for them: from nothing, or from a bundle that ships. What loses plainly on a part of them
+/// is out; the others are tried on their head.
 pub fn start<'a>(
     habits: &Habits,
     bundles: &'a [Bundle],
-    sides: [usize; 4],
+    order: &Order,
+    hits: &[Hit],
     index: &'a Index,
 ) -> Result<Started<'a>> {
-    let mut best = Started::new(habits, None, sides, index)?;
-    let mut others = Vec::new();
+    let sides = order.sides();
     let (values, cells) = (habits.alphabet.len(), sides.iter().product());
     let suits = |b: &Bundle| b.suits(values, index.hits(), cells);
-    for (number, bundle) in bundles.iter().enumerate().filter(|(_, b)| suits(b)) {
-        others.push(Started::new(habits, Some((number, bundle)), sides, index)?);
+    let mut starts: Vec<Option<(usize, &Bundle)>> = vec![None];
+    starts.extend(bundles.iter().enumerate().filter(|(_, b)| suits(b)).map(Some));
+    if starts.len() > 1 {
+        let part = Part::telling(hits, &order.axes);
+        let found = part.hits.len() as u64;
+        let bits = |start: &Option<(usize, &Bundle)>| {
+            part.bits(order, |_, sides| model(habits, start.map(|s| s.1), sides).ok())
+        };
+        let bits: Vec<u64> = starts.iter().map(bits).collect();
+        let least = bits.iter().copied().min().unwrap_or(0);
+        let plain = PLAIN * found.isqrt();
+        let mut all = bits.iter();
+        starts.retain(|start| {
+            let own = all.next().copied().unwrap_or(0);
+            own <= least + plain || !hopeless(start.map(|s| s.1), found, own, least)
+        });
     }
+    let mut others = Vec::new();
+    for start in starts {
+        others.push(Started::new(habits, start, sides, index)?);
+    }
+    let mut best = others.swap_remove(0);
     let mut until = LOOKS[0];
     while !others.is_empty() {
         let mut done = best.go_on(until)?;
@@ -282,4 +329,12 @@ pub fn start<'a>(
     }
     best.go_on(usize::MAX)?;
     Ok(best)
+}
+
+/// What starts from a bundle, or from nothing.
+fn model(habits: &Habits, bundle: Option<&Bundle>, sides: [usize; 4]) -> Result<Deep> {
+    match bundle {
+        Some(bundle) => bundle.model(habits.alphabet.clone(), sides),
+        None => Ok(Deep::new(habits.clone(), sides)),
+    }
 }

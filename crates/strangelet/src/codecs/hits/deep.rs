@@ -5,8 +5,9 @@ use super::mask::{Gaps, Mask, Stretch};
 use super::plane::{Cell, HERE, NEAR, Plane, Window, shape_of};
 use super::rows::Rows;
 use super::value::{Alphabet, BELLS, Bells, Expected, Usual, Values};
-use crate::entropy::binary::BitCoder;
+use crate::entropy::binary::{BitCoder, Encoder};
 use crate::error::{Result, corruption};
+use crate::infer::math::log2;
 use crate::model::ridge::Ridge;
 
 /// Sides of the array, slowest first: frames, layers, pads, times.
@@ -59,6 +60,24 @@ pub struct At {
     row: usize,
     /// Hits so far.
     pub hits: usize,
+    /// In a trial: rows with nothing around, which are left out where they are empty.
+    calm: Option<Calm>,
+}
+
+/// Rows with nothing around, and those of them in which a run starts.
+#[derive(Clone, Copy, Default)]
+struct Calm {
+    rows: u32,
+    starts: u32,
+}
+
+impl Calm {
+    /// Bits that it takes to tell which are which.
+    fn bits(self) -> u64 {
+        let [all, some] = [self.rows, self.starts].map(f64::from);
+        let of = |n: f64| if n > 0.0 { n * (log2(all) - log2(n)) } else { 0.0 };
+        (of(some) + of(all - some)) as u64
+    }
 }
 
 /// What a hit counts as, in empty rows.
@@ -184,7 +203,17 @@ impl Deep {
             cells: vec![0; times],
             row: 0,
             hits: 0,
+            calm: None,
         }
+    }
+
+    /// About how many bits rows take. Empty ones with nothing around, of which sparse frames have many, are counted, not coded.
+    pub fn try_out(&mut self, rows: &mut dyn Rows) -> Result<u64> {
+        let mut at = self.at_start();
+        at.calm = Some(Calm::default());
+        let mut coder = Encoder::new();
+        self.go_on(&mut coder, rows, &mut at, usize::MAX)?;
+        Ok(coder.bits() + at.calm.map_or(0, Calm::bits))
     }
 
     /// Codes all rows, in either direction.
@@ -219,7 +248,7 @@ impl Deep {
     ) -> Result<bool> {
         let [frames, layers, pads, _] = self.sides;
         let all = frames * layers * pads;
-        let At { planes, cells, row, hits } = at;
+        let At { planes, cells, row, hits, calm } = at;
         while *row < all && *row + HIT * *hits < until {
             let (pad, layer) = (*row % pads, *row / pads % layers);
             if pad == 0 {
@@ -232,6 +261,17 @@ impl Deep {
             planes[1].warm(pad + NEAR + 1);
             planes[2].warm(pad + NEAR);
             let truth = rows.given(*row);
+            if let Some(calm) = calm
+                && nothing_around(planes, pad)
+            {
+                let starts = truth.iter().any(|&v| v != 0);
+                calm.rows += 1;
+                calm.starts += u32::from(starts);
+                if !starts {
+                    *row += 1;
+                    continue;
+                }
+            }
             self.row(c, planes, layer, pad, truth, cells);
             if c.exhausted() {
                 return Err(corruption("hits: the payload ends too early"));
@@ -473,6 +513,13 @@ impl Deep {
     }
 }
 
+/// Whether rows near a pad, before it and in the layers before, are empty.
+fn nothing_around([own, below, deep]: &[Plane; 3], pad: usize) -> bool {
+    let r = pad + NEAR;
+    let near = |plane: &Plane, from: usize, to: usize| (from..=to).all(|row| plane.hits(row) == 0);
+    near(own, r - 2, r - 1) && near(below, r - 1, r + 2) && near(deep, r, r + 1)
+}
+
 /// About a / b, where both are more than noise.
 #[inline(always)]
 fn ratios(a: [f32; 8], b: [f32; 8], unit: f32) -> [f32; 8] {
@@ -534,7 +581,7 @@ mod tests {
     use super::super::quick::{Index, Lie, hits};
     use super::super::rows::{Given, Taken};
     use super::*;
-    use crate::entropy::binary::{Decoder, Encoder};
+    use crate::entropy::binary::Decoder;
 
     /// Tracks through two frames, with some noise.
     fn frames(sides: Sides) -> Vec<u32> {
