@@ -113,7 +113,9 @@ const QUICK: u8 = 1;
 pub enum Start {
     /// Nothing.
     Cold,
-    /// A bundle that ships, or nothing: what is best for the head of the data.
+    /// The bundle that ships with this number.
+    Bundle(usize),
+    /// A bundle that ships, or nothing: what is best for a part of the data.
     Best,
 }
 
@@ -357,8 +359,17 @@ fn deep_encode<T: Count>(
     let Some(habits) = habits else { return Ok(false) };
     out.push(DEEP);
     write_order(&order, out);
-    let bundles = if start == Start::Best { bundle::shipped() } else { &[] };
-    let started = choice::start(&habits, bundles, &order, &hits, &index)?;
+    let numbered = bundle::shipped().iter().enumerate();
+    let starts = match start {
+        Start::Cold => vec![None],
+        Start::Bundle(number) => numbered.filter(|b| b.0 + 1 == number).map(Some).collect(),
+        Start::Best => {
+            let (values, cells) = (habits.alphabet.len(), cells.len());
+            let suits = numbered.filter(|b| b.1.suits(values, hits.len(), cells)).map(Some);
+            [None].into_iter().chain(suits).collect()
+        }
+    };
+    let started = choice::start(&habits, starts, &order, &hits, &index)?;
     match started.bundle {
         Some((number, bundle)) => {
             out.push(number as u8 + 1);

@@ -11,7 +11,7 @@ use super::rows::Given;
 use super::value::{Alphabet, List};
 use super::{MAX_PALETTE, fits};
 use crate::entropy::binary::Encoder;
-use crate::error::Result;
+use crate::error::{Result, usage};
 
 /// Hits of a trial of orders, at first and at most.
 const TRIAL: [usize; 2] = [1 << 8, 1 << 11];
@@ -279,20 +279,16 @@ fn hopeless(bundle: Option<&Bundle>, hits: u64, own: u64, theirs: u64) -> bool {
     hits >= TELLING && own * 100 > theirs * (100 + more)
 }
 
-/// Codes all hits from the start that is best for them: from nothing, or from a bundle that ships. What loses plainly on a part of them
-/// is out; the others are tried on their head.
+/// Codes all hits from the one of some starts (bundles with their numbers, or nothing) that is best for them. What loses plainly on a
+/// part of them is out; the others are tried on their head.
 pub fn start<'a>(
     habits: &Habits,
-    bundles: &'a [Bundle],
+    mut starts: Vec<Option<(usize, &'a Bundle)>>,
     order: &Order,
     hits: &[Hit],
     index: &'a Index,
 ) -> Result<Started<'a>> {
     let sides = order.sides();
-    let (values, cells) = (habits.alphabet.len(), sides.iter().product());
-    let suits = |b: &Bundle| b.suits(values, index.hits(), cells);
-    let mut starts: Vec<Option<(usize, &Bundle)>> = vec![None];
-    starts.extend(bundles.iter().enumerate().filter(|(_, b)| suits(b)).map(Some));
     if starts.len() > 1 {
         let part = Part::telling(hits, &order.axes);
         let found = part.hits.len() as u64;
@@ -311,6 +307,9 @@ pub fn start<'a>(
     let mut others = Vec::new();
     for start in starts {
         others.push(Started::new(habits, start, sides, index)?);
+    }
+    if others.is_empty() {
+        return Err(usage("no bundle has this number"));
     }
     let mut best = others.swap_remove(0);
     let mut until = LOOKS[0];
