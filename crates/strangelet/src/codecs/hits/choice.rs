@@ -1,7 +1,7 @@
 //! What a writer finds out before it writes: habits of the hits, the order of the walk, and what a model starts from.
 //!
-//! The last two are found by trials. What loses is given up as soon as that is plain; the start that wins goes on from where its
-//! trial ended, so that nothing is coded twice.
+//! The last two are found by trials on a part of the hits, where empty rows cost nothing. Starts that are about as good there go on with
+//! all hits until one is plainly worse; the one that wins goes on from where that ended.
 
 use super::bundle::Bundle;
 use super::deep::{At, Deep, HIT, Habits};
